@@ -1,0 +1,58 @@
+"""Know how a wide ReLU network will train and generalise before you train it, and check it after.
+
+Names are imported on first use, so `import widthwise` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_NAMES = {
+    "AuditResult": "widthwise.audits.result",
+    "Dataset": "widthwise.datasets.dataset",
+    "audit": "widthwise.audits.audit",
+    "load": "widthwise.datasets.sources",
+    "train": "widthwise.training.gradient_descent",
+}
+_SUBPACKAGES = ("audits", "datasets", "errors", "kernels", "networks", "pages", "solvers", "theory", "training")
+
+if TYPE_CHECKING:
+    from widthwise import audits, datasets, errors, kernels, networks, pages, solvers, theory, training
+    from widthwise.audits.audit import audit
+    from widthwise.audits.result import AuditResult
+    from widthwise.datasets.dataset import Dataset
+    from widthwise.datasets.sources import load
+    from widthwise.training.gradient_descent import train
+
+__all__ = [
+    "AuditResult",
+    "Dataset",
+    "__version__",
+    "audit",
+    "audits",
+    "datasets",
+    "errors",
+    "kernels",
+    "load",
+    "networks",
+    "pages",
+    "solvers",
+    "theory",
+    "train",
+    "training",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"widthwise.{name}")
+    raise AttributeError(f"module 'widthwise' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
