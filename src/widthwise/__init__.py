@@ -17,7 +17,17 @@ _NAMES = {
     "load": "widthwise.datasets.sources",
     "train": "widthwise.training.gradient_descent",
 }
-_SUBPACKAGES = ("audits", "datasets", "errors", "kernels", "networks", "pages", "solvers", "theory", "training")
+_SUBPACKAGES = (
+    "audits",
+    "datasets",
+    "errors",
+    "kernels",
+    "networks",
+    "pages",
+    "solvers",
+    "theory",
+    "training",
+)
 
 if TYPE_CHECKING:
     from widthwise import audits, datasets, errors, kernels, networks, pages, solvers, theory, training

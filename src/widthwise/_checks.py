@@ -1,0 +1,72 @@
+"""Checks of arguments, shared by every floor: what must hold, what came, what to do next."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from widthwise.errors import DataError, UsageError
+
+
+def finite_matrix(X: object, name: str = "X") -> Float[np.ndarray, "n d"]:
+    """Return X as a C-ordered float64 matrix; anything that is not finite and two-dimensional is refused.
+
+    Raises:
+        DataError: if X is not a matrix of numbers, has no rows, or holds NaN or infinity; names the first cell.
+    """
+    try:
+        values = np.ascontiguousarray(X, dtype=np.float64)
+    except (TypeError, ValueError) as failure:
+        raise DataError(f"{name} must be a matrix of numbers: {failure}") from None
+    if values.ndim != 2 or 0 in values.shape:
+        raise DataError(f"{name} must be a matrix with rows and columns; its shape is {values.shape}")
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        row, column = (int(i) for i in bad[0])
+        raise DataError(f"{name} must be finite; {len(bad)} values are not, the first in row {row}, column {column}")
+    return values
+
+
+def square(K: Float[np.ndarray, "n m"], name: str = "K") -> None:
+    """Refuse a kernel matrix that is not square.
+
+    Raises:
+        DataError: naming the shape that came.
+    """
+    if K.shape[0] != K.shape[1]:
+        raise DataError(f"{name} must be a square kernel matrix; its shape is {K.shape}")
+
+
+def columns(y: Float[np.ndarray, " n"] | Float[np.ndarray, "n k"], n: int) -> Float[np.ndarray, "n k"]:
+    """Return targets as a matrix of columns with n rows.
+
+    Raises:
+        DataError: if the number of rows differs from n.
+    """
+    Y = np.asarray(y, dtype=np.float64)
+    Y = Y[:, None] if Y.ndim == 1 else Y
+    if Y.shape[0] != n:
+        raise DataError(f"targets must have one row for each of the {n} rows of the kernel; {Y.shape[0]} came")
+    return Y
+
+
+def positive(value: float, name: str) -> float:
+    """Refuse a number that is not positive and finite.
+
+    Raises:
+        UsageError: naming the argument and what came.
+    """
+    if not (np.isfinite(value) and value > 0):
+        raise UsageError(f"{name} must be a positive number; {value!r} came")
+    return float(value)
+
+
+def count(value: int, name: str, least: int = 1) -> int:
+    """Refuse an integer below `least`.
+
+    Raises:
+        UsageError: naming the argument and what came.
+    """
+    if isinstance(value, bool) or int(value) != value or value < least:
+        raise UsageError(f"{name} must be an integer of at least {least}; {value!r} came")
+    return int(value)

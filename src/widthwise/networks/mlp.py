@@ -1,0 +1,86 @@
+"""Finite ReLU networks whose infinite-width limits the kernels describe: start, outputs, parameters.
+
+JAX in, JAX out; parameters are a dictionary of arrays. Training lives in `training`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from widthwise._checks import count, positive
+from widthwise.errors import UsageError
+
+Params = dict[str, Float[Array, "..."]]
+
+
+@dataclass(frozen=True)
+class MLP:
+    r"""Two-layer ReLU network of :cite:t:`arora2019`, with one or several outputs.
+
+    .. math:: f_c(x) = m^{-1/2} \sum_{r=1}^m a_{rc}\,\sigma(w_r^\top x), \qquad w_r \sim N(0, \kappa^2 I),\ a_{rc} \in \{-1, +1\}
+
+    Only the first layer is trained. Outputs share it; their signs are independent, so that in the limit of infinite
+    width every output has the kernel `HInf` and no output moves another.
+
+    Args:
+        widths: number m of hidden neurons, as a tuple with one entry.
+        parametrisation: `ntk`, the factor m^{-1/2} above.
+        trained: `first`, the only layer that moves.
+        antisymmetric: neurons come in pairs of equal weights and opposite signs, so that f = 0 at the start and the
+            kernel at the start is unchanged; m must then be even.
+        kappa: standard deviation of the first layer's weights.
+        outputs: number of outputs.
+    """
+
+    widths: tuple[int, ...] = (1024,)
+    parametrisation: Literal["ntk"] = "ntk"
+    trained: Literal["first"] = "first"
+    antisymmetric: bool = True
+    kappa: float = 1.0
+    outputs: int = 1
+
+    def __post_init__(self) -> None:
+        if len(self.widths) != 1:
+            raise UsageError(f"widths must hold one hidden layer; {self.widths!r} came")
+        count(self.widths[0], "widths[0]")
+        count(self.outputs, "outputs")
+        positive(self.kappa, "kappa")
+        if self.parametrisation != "ntk":
+            raise UsageError(f"parametrisation must be 'ntk'; {self.parametrisation!r} came")
+        if self.trained != "first":
+            raise UsageError(f"trained must be 'first'; {self.trained!r} came")
+        if self.antisymmetric and self.widths[0] % 2:
+            raise UsageError(f"an antisymmetric start pairs the neurons: the width must be even; {self.widths[0]} came")
+
+    def init(self, seed: int | np.random.Generator | Array, *, d: int) -> Params:
+        """Random start for inputs of d columns.
+
+        Args:
+            seed: an integer, a NumPy generator or a JAX key; the same integer gives the same start.
+            d: number of input columns.
+
+        Returns:
+            `W` of shape (m, d) and `a` of shape (m, outputs), in JAX's current default precision.
+        """
+        count(d, "d")
+        if isinstance(seed, np.random.Generator):
+            seed = int(seed.integers(2**31))
+        key = jax.random.key(seed) if isinstance(seed, int | np.integer) else seed
+        first, second = jax.random.split(key)
+        drawn = self.widths[0] // 2 if self.antisymmetric else self.widths[0]
+        W = self.kappa * jax.random.normal(first, (drawn, d))
+        a = jax.random.rademacher(second, (drawn, self.outputs), dtype=W.dtype)
+        if self.antisymmetric:
+            W, a = jnp.concatenate([W, W]), jnp.concatenate([a, -a])
+        return {"W": W, "a": a}
+
+    def apply(self, params: Params, X: Float[Array, "n d"]) -> Float[Array, "n k"]:
+        """Outputs of the network on the rows of X."""
+        hidden = jnp.maximum(X @ params["W"].T, 0.0)
+        return hidden @ params["a"] / jnp.sqrt(float(self.widths[0]))

@@ -1,0 +1,194 @@
+r"""Held-out predictions of kernel ridge regression in closed form: leave one out, leave a group out, nested folds.
+
+With :math:`A = (K + rI)^{-1}` and any set F of rows, the residuals of the predictions made without F are
+:math:`A_{FF}^{-1} (A y)_F`, and the inverse for the remaining rows T is the Schur complement
+:math:`A_{TT} - A_{TF} A_{FF}^{-1} A_{FT}`. One inverse therefore answers for every fold, and for the leave-one-out
+inside every fold. Centring by the mean of the rows that remain is linear and is carried along exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+from jaxtyping import Float, Int
+
+from widthwise._checks import columns, square
+from widthwise.errors import UsageError
+from widthwise.solvers import Inverse, inverse
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LeaveOneOut:
+    """Predictions for each row by kernel ridge regression on the other rows.
+
+    Attributes:
+        predictions: in the units of y, one column for each output.
+        residuals: y minus the predictions.
+        ridge: what was added to the diagonal of the kernel matrix.
+        solve_residual: relative residual of the solve behind them.
+        condition: estimate of the condition number of K + ridge I.
+    """
+
+    predictions: Float[np.ndarray, "n k"]
+    residuals: Float[np.ndarray, "n k"]
+    ridge: float
+    solve_residual: float
+    condition: float
+
+    @property
+    def mean_square(self) -> float:
+        """Mean over rows of the squared residual, summed over columns."""
+        return float(np.mean(np.sum(self.residuals**2, axis=1)))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NestedScores:
+    """What one kernel matrix and one ridge give, in and out of every fold.
+
+    Attributes:
+        ridge: added to the diagonal.
+        loo: leave-one-out over all rows.
+        inner: for each fold, the leave-one-out mean square within its training part.
+        held_out: predictions for each row made without its fold.
+    """
+
+    ridge: float
+    loo: LeaveOneOut
+    inner: Float[np.ndarray, " folds"]
+    held_out: Float[np.ndarray, "n k"]
+
+
+def leave_one_out(
+    K: Float[np.ndarray, "n n"],
+    y: Float[np.ndarray, " n"] | Float[np.ndarray, "n k"],
+    *,
+    ridge: float,
+    groups: Int[np.ndarray, " n"] | None = None,
+    center: bool = False,
+) -> LeaveOneOut:
+    r"""Leave-one-out predictions of kernel ridge regression, exact and without a refit.
+
+    .. math:: y_i - \hat f_{-i}(x_i) = (A y)_i / A_{ii}, \qquad A = (K + rI)^{-1}
+
+    Args:
+        K: kernel matrix of all rows.
+        y: targets, one column for each output.
+        ridge: r, at least zero, in the units of K.
+        groups: labels of groups of rows that are left out together; each row alone when not given.
+        center: subtract the mean of the remaining rows' targets before each fit and add it to the prediction.
+
+    Raises:
+        SingularKernelError: if K + r I is singular to working precision.
+        DataError: if the shapes do not fit.
+        UsageError: if there is only one group.
+
+    References:
+        :cite:t:`hastie2009`, section 7.10; the block form by the same partitioned inverse.
+    """
+    square(K)
+    Y = columns(y, len(K))
+    A = inverse(K, shift=ridge)
+    if groups is None:
+        return _loo(A, Y, center)
+    labels = np.unique(groups)
+    if len(labels) < 2:
+        raise UsageError("groups must name at least two groups; one came")
+    residuals = np.empty_like(Y)
+    for label in labels:
+        out = np.nonzero(groups == label)[0]
+        residuals[out] = _block_residuals(A.matrix, Y, out, center)
+    return LeaveOneOut(
+        predictions=Y - residuals,
+        residuals=residuals,
+        ridge=float(ridge),
+        solve_residual=A.residual,
+        condition=A.condition,
+    )
+
+
+def nested_scores(
+    K: Float[np.ndarray, "n n"],
+    y: Float[np.ndarray, " n"] | Float[np.ndarray, "n k"],
+    *,
+    ridge: float,
+    folds: Sequence[Int[np.ndarray, " m"]],
+) -> NestedScores:
+    """Held-out predictions of every fold, and the leave-one-out score inside every training part, from one inverse.
+
+    Targets are centred by the mean of the rows that are trained on, everywhere.
+
+    Args:
+        K: kernel matrix of all rows.
+        y: targets, one column for each output.
+        ridge: added to the diagonal, in the units of K.
+        folds: rows of each held-out part.
+
+    Raises:
+        SingularKernelError: if K + ridge I is singular to working precision.
+    """
+    square(K)
+    Y = columns(y, len(K))
+    A = inverse(K, shift=ridge)
+    held_out = np.empty_like(Y)
+    inner = np.empty(len(folds))
+    for number, out in enumerate(folds):
+        held_out[out] = Y[out] - _block_residuals(A.matrix, Y, out, True)
+        inner[number] = _inner_mean_square(A.matrix, Y, out)
+    return NestedScores(ridge=float(ridge), loo=_loo(A, Y, True), inner=inner, held_out=held_out)
+
+
+def _loo(A: Inverse, Y: Float[np.ndarray, "n k"], center: bool) -> LeaveOneOut:
+    residuals = _loo_residuals(np.diag(A.matrix), A.matrix @ Y, A.matrix.sum(axis=1), Y, center)
+    return LeaveOneOut(
+        predictions=Y - residuals,
+        residuals=residuals,
+        ridge=A.shift,
+        solve_residual=A.residual,
+        condition=A.condition,
+    )
+
+
+def _loo_residuals(
+    diagonal: Float[np.ndarray, " n"],
+    Ay: Float[np.ndarray, "n k"],
+    A1: Float[np.ndarray, " n"],
+    Y: Float[np.ndarray, "n k"],
+    center: bool,
+) -> Float[np.ndarray, "n k"]:
+    if center:
+        others = (Y.sum(axis=0) - Y) / (len(Y) - 1)
+        Ay = Ay - others * A1[:, None]
+    return np.asarray(Ay / diagonal[:, None])
+
+
+def _block_residuals(
+    A: Float[np.ndarray, "n n"], Y: Float[np.ndarray, "n k"], out: Int[np.ndarray, " m"], center: bool
+) -> Float[np.ndarray, "m k"]:
+    """Residuals on the rows `out` of the fit without them."""
+    shifted = Y
+    if center:
+        remaining = (Y.sum(axis=0) - Y[out].sum(axis=0)) / (len(Y) - len(out))
+        shifted = Y - remaining
+    found: Float[np.ndarray, "m k"] = scipy.linalg.solve(
+        A[np.ix_(out, out)], A[out] @ shifted, assume_a="pos", check_finite=False
+    )
+    return found
+
+
+def _inner_mean_square(A: Float[np.ndarray, "n n"], Y: Float[np.ndarray, "n k"], out: Int[np.ndarray, " m"]) -> float:
+    """Leave-one-out mean square within the rows that remain when `out` is removed."""
+    kept = np.setdiff1d(np.arange(len(Y)), out)
+    cross = A[np.ix_(out, kept)]
+    correction = scipy.linalg.solve(A[np.ix_(out, out)], cross, assume_a="pos", check_finite=False)
+    targets = np.zeros_like(Y)
+    targets[kept] = Y[kept]
+    ones = np.zeros(len(Y))
+    ones[kept] = 1.0
+    stacked = A @ np.column_stack([targets, ones])
+    applied = stacked[kept] - correction.T @ stacked[out]
+    diagonal = np.diag(A)[kept] - np.sum(cross * correction, axis=0)
+    residuals = _loo_residuals(diagonal, applied[:, :-1], applied[:, -1], Y[kept], True)
+    return float(np.mean(np.sum(residuals**2, axis=1)))

@@ -1,0 +1,281 @@
+r"""How gradient descent on an infinitely wide network moves: spectra, training curves, step sizes.
+
+Loss :math:`\tfrac12\sum_i (f(x_i) - y_i)^2` (the sum, not the mean), start at f = 0, full-batch gradient descent of rate
+:math:`\eta`. With :math:`K = \sum_i \lambda_i v_i v_i^\top` the residual after k steps is
+:math:`\sum_i (1 - \eta\lambda_i)^k v_i v_i^\top y`. Source: :cite:t:`arora2019`, theorem 4.1 and its recursion (7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from widthwise._checks import columns, positive
+from widthwise.errors import UsageError
+from widthwise.solvers import eigh
+
+# Steps beyond this are not counted: the answer is "never, for any practical purpose".
+MOST_STEPS = 10**15
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Spectrum:
+    """Eigenvalues and eigenvectors of a kernel matrix.
+
+    Attributes:
+        values: eigenvalues, largest first, in the units of the kernel.
+        vectors: orthonormal eigenvectors as columns, in the same order.
+        tolerance: eigenvalues up to this are rounding: n * eps * the largest.
+    """
+
+    values: Float[np.ndarray, " n"]
+    vectors: Float[np.ndarray, "n n"]
+    tolerance: float
+
+    @property
+    def rank(self) -> int:
+        """Number of eigenvalues above the tolerance."""
+        return int(np.count_nonzero(self.values > self.tolerance))
+
+    @property
+    def condition(self) -> float:
+        """Largest over smallest eigenvalue; infinite where the matrix is singular to working precision."""
+        return float(self.values[0] / self.values[-1]) if self.rank == len(self.values) else float("inf")
+
+    def project(self, y: Float[np.ndarray, " n"] | Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
+        """Coefficients v_i.y of each column of y."""
+        return np.asarray(self.vectors.T @ columns(y, len(self.values)))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingCurve:
+    """Predicted residual norms of gradient descent.
+
+    Attributes:
+        steps: numbers of steps.
+        residual: Frobenius norm of y - f after each number of steps, in the units of y.
+        by_column: the same for each column of y.
+        start: norm of y, the residual at step zero.
+        learning_rate: rate on the summed loss.
+    """
+
+    steps: Int[np.ndarray, " t"]
+    residual: Float[np.ndarray, " t"]
+    by_column: Float[np.ndarray, "t k"]
+    start: float
+    learning_rate: float
+
+    @property
+    def relative(self) -> Float[np.ndarray, " t"]:
+        """Residual over its value at step zero."""
+        return self.residual / self.start
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TestCurve:
+    """Predicted outputs on held-out rows along training: one slice for each number of steps."""
+
+    __test__ = False  # the name is the field's; pytest must not collect it
+
+    steps: Int[np.ndarray, " t"]
+    predictions: Float[np.ndarray, "t m k"]
+
+
+def spectrum(K: Float[np.ndarray, "n n"]) -> Spectrum:
+    """Eigendecomposition of a symmetric kernel matrix, largest eigenvalue first.
+
+    Args:
+        K: symmetric positive semi-definite kernel matrix.
+
+    Raises:
+        DataError: if K is not square.
+    """
+    values, vectors = eigh(K)
+    tolerance = float(len(values) * np.finfo(np.float64).eps * max(values[0], 0.0))
+    return Spectrum(values=values, vectors=vectors, tolerance=tolerance)
+
+
+def largest_stable_rate(spectrum: Spectrum) -> float:
+    """The rate 2 / lambda_max: gradient descent on the summed loss diverges above it."""
+    return 2.0 / float(spectrum.values[0])
+
+
+def recommended_rate(spectrum: Spectrum) -> float:
+    """The rate 1 / lambda_max.
+
+    Every mode then decays without oscillation, and a finite network, whose largest eigenvalue scatters around the
+    infinite-width one, keeps a factor of two before it diverges.
+    """
+    return 1.0 / float(spectrum.values[0])
+
+
+def training_curve(
+    spectrum: Spectrum,
+    y: Float[np.ndarray, " n"] | Float[np.ndarray, "n k"],
+    *,
+    learning_rate: float,
+    steps: int | Int[np.ndarray, " t"],
+) -> TrainingCurve:
+    r"""Residual of gradient descent on the infinitely wide network.
+
+    .. math:: \|y - u(k)\|^2 = \sum_i (1 - \eta\lambda_i)^{2k} (v_i^\top y)^2
+
+    Args:
+        spectrum: of the kernel matrix of the training rows.
+        y: targets, one column for each output.
+        learning_rate: rate on the summed loss; above `largest_stable_rate` the curve grows, as training would.
+        steps: number of steps (all from zero on are given), or the numbers wanted.
+
+    Raises:
+        UsageError: if the rate is not positive or a step is negative.
+
+    References:
+        :cite:t:`arora2019`, theorem 4.1 without its error term.
+    """
+    positive(learning_rate, "learning_rate")
+    energies = spectrum.project(y) ** 2
+    return curve_of_energies(spectrum, energies, learning_rate=learning_rate, steps=steps)
+
+
+def shuffled_training_curve(
+    spectrum: Spectrum,
+    y: Float[np.ndarray, " n"] | Float[np.ndarray, "n k"],
+    *,
+    learning_rate: float,
+    steps: int | Int[np.ndarray, " t"],
+) -> TrainingCurve:
+    """Root mean square of the training curve over all permutations of the rows of y, in closed form.
+
+    See `shuffled_energies` for the formula and `training_curve` for the arguments.
+    """
+    positive(learning_rate, "learning_rate")
+    return curve_of_energies(spectrum, shuffled_energies(spectrum, y), learning_rate=learning_rate, steps=steps)
+
+
+def shuffled_energies(
+    spectrum: Spectrum, y: Float[np.ndarray, " n"] | Float[np.ndarray, "n k"]
+) -> Float[np.ndarray, "n k"]:
+    r"""Mean of :math:`(v_i^\top y_\pi)^2` over all permutations of the labels.
+
+    With :math:`p = \overline{y^2}` and :math:`q = (\sum_{i\ne j} y_i y_j) / (n(n-1))` it is
+    :math:`(p - q) + q\,(v_i^\top 1)^2`.
+    """
+    n = len(spectrum.values)
+    Y = columns(y, n)
+    square = np.mean(Y**2, axis=0)
+    product = (Y.sum(axis=0) ** 2 - n * square) / (n * (n - 1))
+    ones: Float[np.ndarray, " n"] = spectrum.vectors.sum(axis=0) ** 2
+    energies: Float[np.ndarray, "n k"] = (square - product)[None, :] + product[None, :] * ones[:, None]
+    return np.asarray(np.maximum(energies, 0.0))
+
+
+def curve_of_energies(
+    spectrum: Spectrum,
+    energies: Float[np.ndarray, "n k"],
+    *,
+    learning_rate: float,
+    steps: int | Int[np.ndarray, " t"],
+) -> TrainingCurve:
+    """Training curve from the squared projections of the labels on the eigenvectors."""
+    counts = np.arange(int(steps) + 1) if np.ndim(steps) == 0 else np.asarray(steps, dtype=np.int64)
+    if counts.size and counts.min() < 0:
+        raise UsageError(f"steps must not be negative; {int(counts.min())} came")
+    by_column = np.sqrt(_decay(spectrum, learning_rate, counts) @ energies)
+    return TrainingCurve(
+        steps=counts,
+        residual=np.sqrt(np.sum(by_column**2, axis=1)),
+        by_column=by_column,
+        start=float(np.sqrt(energies.sum())),
+        learning_rate=float(learning_rate),
+    )
+
+
+def steps_to(
+    spectrum: Spectrum, energies: Float[np.ndarray, "n k"], *, learning_rate: float, fraction: float
+) -> int | None:
+    """Smallest number of steps after which the relative residual is at most `fraction`.
+
+    Args:
+        spectrum: of the kernel matrix of the training rows.
+        energies: squared projections of the labels: `spectrum.project(y) ** 2` or `shuffled_energies`.
+        learning_rate: rate on the summed loss.
+        fraction: of the starting residual, in (0, 1).
+
+    Returns:
+        The number of steps; None where it is beyond 10^15 or never: labels outside the range of the kernel.
+
+    Raises:
+        UsageError: if the rate reaches the largest stable one, where the residual need not fall.
+    """
+    if learning_rate >= largest_stable_rate(spectrum):
+        raise UsageError(
+            f"learning_rate must be below 2 / lambda_max = {largest_stable_rate(spectrum):.6g}; {learning_rate:.6g} came"
+        )
+    total = energies.sum(axis=1)
+    goal = fraction**2 * total.sum()
+
+    def fitted(k: int) -> bool:
+        return bool(_decay(spectrum, learning_rate, np.array([k]))[0] @ total <= goal)
+
+    high = 1
+    while not fitted(high):
+        high *= 2
+        if high > MOST_STEPS:
+            return None
+    low = high // 2 if high > 1 else 0
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fitted(middle) else (middle, high)
+    return high
+
+
+def test_curve(
+    spectrum: Spectrum,
+    K_test: Float[np.ndarray, "m n"],
+    y: Float[np.ndarray, " n"] | Float[np.ndarray, "n k"],
+    *,
+    learning_rate: float,
+    steps: Int[np.ndarray, " t"],
+) -> TestCurve:
+    r"""Outputs of the infinitely wide network on held-out rows after k steps from f = 0.
+
+    .. math:: f_k(x) = \sum_i K(x, X) v_i\, \frac{1 - (1 - \eta\lambda_i)^k}{\lambda_i}\, v_i^\top y
+
+    Args:
+        spectrum: of the kernel matrix K(X, X) of the training rows.
+        K_test: kernel between held-out rows and training rows.
+        y: targets of the training rows.
+        learning_rate: rate on the summed loss.
+        steps: numbers of steps at which to evaluate.
+
+    Raises:
+        UsageError: if the rate is not positive.
+    """
+    positive(learning_rate, "learning_rate")
+    projections = spectrum.project(y)
+    basis = K_test @ spectrum.vectors
+    scaled = learning_rate * spectrum.values
+    slices = []
+    for k in np.asarray(steps):
+        # (1 - (1 - x)^k) / x by expm1, so that small eigenvalues lose no digits; x >= 1 oscillates and is direct.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slow = -np.expm1(k * np.log1p(-np.minimum(scaled, 1.0)))
+            grown = np.where(scaled < 1.0, slow, 1.0 - (1.0 - scaled) ** float(k))
+            gain = np.where(scaled > 0, learning_rate * grown / scaled, learning_rate * float(k))
+        slices.append(basis @ (gain[:, None] * projections))
+    return TestCurve(steps=np.asarray(steps), predictions=np.array(slices))
+
+
+test_curve.__test__ = False  # type: ignore[attr-defined] # the name is the field's; pytest must not collect it
+
+
+def _decay(spectrum: Spectrum, learning_rate: float, steps: Int[np.ndarray, " t"]) -> Float[np.ndarray, "t n"]:
+    """Squared factors (1 - eta lambda_i)^(2k); eigenvalues below the tolerance do not move."""
+    values = np.where(spectrum.values > spectrum.tolerance, spectrum.values, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+        shrink = 1.0 - learning_rate * values
+        rate = np.where(shrink > 0, np.log1p(-np.minimum(learning_rate * values, 1.0)), np.log(np.abs(shrink)))
+        exponents = 2.0 * steps[:, None].astype(np.float64) * rate[None, :]
+        return np.where(steps[:, None] == 0, 1.0, np.exp(exponents))

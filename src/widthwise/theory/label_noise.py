@@ -1,0 +1,169 @@
+"""Which labels deserve a look: margins of held-out predictions, disagreement, conflicts, and what they cannot tell.
+
+Nothing here separates label noise from class overlap: from features alone that cannot be done unless the classes
+separate, and `separation` states the test that is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from widthwise._checks import columns
+
+# Standard normal quantile of a two-sided 95 % interval.
+NORMAL_95 = 1.959963984540054
+# Classes are called separate below this share of rows near the boundary and above this share explained; measured on
+# forty tables, see docs/decisions/0003-when-classes-separate.md.
+MOST_AMBIGUOUS = 0.075
+LEAST_EXPLAINED = 0.25
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Margins:
+    """How held-out scores see the given labels.
+
+    Attributes:
+        margin: half the score of the given class minus that of the best other one; 1 where the coded labels are met,
+            negative where another class is preferred.
+        suggested: the class with the highest score.
+    """
+
+    margin: Float[np.ndarray, " n"]
+    suggested: Int[np.ndarray, " n"]
+
+    @property
+    def order(self) -> Int[np.ndarray, " n"]:
+        """Rows from the most doubtful label to the least."""
+        return np.argsort(self.margin, kind="stable")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proportion:
+    """A share of rows with its 95 % Wilson interval.
+
+    Attributes:
+        value: the share, in [0, 1].
+        low: lower end.
+        high: upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Separation:
+    """Whether the classes separate, so that a disagreeing label is more likely wrong than ambiguous.
+
+    Attributes:
+        ambiguous: share of rows whose margin lies within a quarter of the median absolute margin around zero.
+        explained: share of the variance of the coded labels that held-out scores explain.
+        separate: ambiguous at most 7.5 % and explained at least 25 %.
+    """
+
+    ambiguous: float
+    explained: float
+    separate: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Conflicts:
+    """Rows with equal features and different targets.
+
+    Attributes:
+        groups: rows of each group of equal features that holds more than one target, in order of first appearance.
+        floor: the error that no model on these features can avoid on these rows: error rate for classes, root mean
+            square for numbers.
+        duplicates: rows that repeat an earlier row, features and target.
+    """
+
+    groups: tuple[Int[np.ndarray, " m"], ...]
+    floor: float
+    duplicates: int
+
+
+def margins(scores: Float[np.ndarray, "n classes"], labels: Int[np.ndarray, " n"]) -> Margins:
+    """Margins of held-out scores, one column for each class, in the coding -1 / +1.
+
+    Two classes coded in one column are `column_stack([-s, s])` here.
+    """
+    rows = np.arange(len(labels))
+    own = scores[rows, labels]
+    others = np.array(scores, dtype=np.float64)
+    others[rows, labels] = -np.inf
+    return Margins(margin=(own - others.max(axis=1)) / 2.0, suggested=np.argmax(scores, axis=1))
+
+
+def wilson(successes: int, n: int) -> Proportion:
+    r"""Share of rows with its 95 % Wilson score interval.
+
+    .. math:: \frac{p + z^2/2n \pm z\sqrt{p(1-p)/n + z^2/4n^2}}{1 + z^2/n}
+
+    References:
+        :cite:t:`wilson1927`.
+    """
+    share, z2 = successes / n, NORMAL_95**2
+    centre = share + z2 / (2 * n)
+    spread = NORMAL_95 * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2))
+    scale = 1 + z2 / n
+    # At 0 and n successes the ends are exactly 0 and 1; rounding must not leave them a hair away.
+    low = 0.0 if successes == 0 else (centre - spread) / scale
+    high = 1.0 if successes == n else (centre + spread) / scale
+    return Proportion(value=share, low=float(low), high=float(high))
+
+
+def separation(
+    margin: Float[np.ndarray, " n"], y: Float[np.ndarray, "n k"], predictions: Float[np.ndarray, "n k"]
+) -> Separation:
+    """Test whether the classes separate.
+
+    Where they do, held-out margins have two modes and a gap at zero, whatever the share of flipped labels; where they
+    overlap, margins run through zero. Scores that explain next to nothing have no margins to speak of, and fail.
+
+    Args:
+        margin: of the given labels, from `margins`.
+        y: coded labels.
+        predictions: held-out scores in the same coding.
+    """
+    size = np.abs(margin)
+    ambiguous = float(np.mean(size <= np.median(size) / 4.0))
+    spread = float(np.sum((y - y.mean(axis=0)) ** 2))
+    explained = 1.0 - float(np.sum((y - predictions) ** 2)) / spread if spread > 0 else 0.0
+    return Separation(
+        ambiguous=ambiguous,
+        explained=explained,
+        separate=ambiguous <= MOST_AMBIGUOUS and explained >= LEAST_EXPLAINED,
+    )
+
+
+def conflicts(
+    X: Float[np.ndarray, "n d"], y: Int[np.ndarray, " n"] | Float[np.ndarray, " n"], *, classes: bool
+) -> Conflicts:
+    """Rows that share their features to the bit but not their target, and the error they force on every model.
+
+    Args:
+        X: features.
+        y: class codes, or numbers.
+        classes: whether y holds class codes.
+    """
+    group = np.unique(X, axis=0, return_inverse=True)[1]
+    group = group.reshape(-1)
+    distinct = len(np.unique(np.column_stack([group, columns(np.asarray(y, dtype=np.float64), len(X))]), axis=0))
+    found, lost = [], 0.0
+    order = np.argsort(group, kind="stable")
+    for rows in np.split(order, np.cumsum(np.bincount(group))[:-1]):
+        targets = y[rows]
+        if len(rows) < 2 or np.all(targets == targets[0]):
+            continue
+        found.append(np.sort(rows))
+        if classes:
+            lost += len(rows) - int(np.unique(targets, return_counts=True)[1].max())
+        else:
+            lost += float(np.sum((targets - targets.mean()) ** 2))
+    found.sort(key=lambda rows: int(rows[0]))
+    floor = lost / len(X) if classes else float(np.sqrt(lost / len(X)))
+    return Conflicts(groups=tuple(found), floor=float(floor), duplicates=len(X) - distinct)
