@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 _NAMES = {
     "AuditResult": "widthwise.audits.result",
     "Dataset": "widthwise.datasets.dataset",
-    "audit": "widthwise.audits.audit",
+    "audit": "widthwise.audits.workflow",
     "load": "widthwise.datasets.sources",
     "train": "widthwise.training.gradient_descent",
 }
@@ -31,7 +31,7 @@ _SUBPACKAGES = (
 
 if TYPE_CHECKING:
     from widthwise import audits, datasets, errors, kernels, networks, pages, solvers, theory, training
-    from widthwise.audits.audit import audit
+    from widthwise.audits.workflow import audit
     from widthwise.audits.result import AuditResult
     from widthwise.datasets.dataset import Dataset
     from widthwise.datasets.sources import load

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 from jaxtyping import Float
 
@@ -70,3 +73,17 @@ def count(value: int, name: str, least: int = 1) -> int:
     if isinstance(value, bool) or int(value) != value or value < least:
         raise UsageError(f"{name} must be an integer of at least {least}; {value!r} came")
     return int(value)
+
+
+def available_memory() -> int | None:
+    """Bytes of memory that can be taken without swapping; None where the system does not say."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None

@@ -1,1 +1,89 @@
-"""cli."""
+"""The command line: one file for each verb. A command parses, calls one function, prints, and has an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from widthwise import __version__
+from widthwise.cli.audit import audit
+from widthwise.cli.doctor import doctor
+from widthwise.errors import WidthwiseError
+
+EXIT_INTERNAL = 70
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="widthwise", message="%(prog)s %(version)s")
+def commands() -> None:
+    """Know how a wide ReLU network will train and generalise before you train it, and check it after."""
+
+
+commands.add_command(audit)
+commands.add_command(doctor)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit.
+
+    Exit codes: 0 done, 2 usage, 3 data rejected, 5 memory or disk, 7 download failed, 70 internal error, 130 and 143
+    interrupted. Messages go to stderr, results to stdout.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        commands.main(args=arguments, prog_name="widthwise", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.ClickException as failure:
+        failure.show()
+        sys.exit(failure.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _leave(128 + signal.SIGINT, "interrupted; nothing was left half-written")
+    except _Terminated:
+        _leave(128 + signal.SIGTERM, "terminated; nothing was left half-written")
+    except BrokenPipeError:
+        # The reader of stdout went away, as `head` does: nothing to say, and nobody to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except WidthwiseError as failure:
+        click.echo(f"widthwise: {_plain(str(failure))}", err=True)
+        sys.exit(failure.exit_code)
+    except MemoryError:
+        click.echo("widthwise: out of memory; use a smaller --max-n", err=True)
+        sys.exit(5)
+    except Exception as failure:  # a fault of ours: say so, keep the traceback for those who ask
+        if os.environ.get("WIDTHWISE_TRACEBACK"):
+            raise
+        click.echo(
+            f"widthwise: internal error, {type(failure).__name__}: {_plain(str(failure))}\n"
+            "Set WIDTHWISE_TRACEBACK=1 for the traceback and report it, please.",
+            err=True,
+        )
+        sys.exit(EXIT_INTERNAL)
+    sys.exit(0)
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def _leave(code: int, message: str) -> NoReturn:
+    """Exit at once: worker threads inside compiled code cannot be asked to stop, and hold nothing that must be kept."""
+    click.echo(f"widthwise: {message}", err=True)
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _plain(text: str) -> str:
+    """Text from data, with nothing in it that a terminal would obey."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)

@@ -1,8 +1,8 @@
 r"""Infinite-width kernels of fully connected ReLU networks without biases.
 
 With L hidden layers and angles :math:`\theta_0 = \angle(x,z)`, :math:`\cos\theta_h = \kappa_1(\theta_{h-1})`, the
-unit-norm covariances are :math:`\Sigma^h = \cos\theta_h` and the derivatives' :math:`\dot\Sigma^h = \kappa_0(\theta_{h-1})`;
-weight matrix l + 1 adds :math:`\Sigma^l \prod_{h>l} \dot\Sigma^h` to the tangent kernel.
+unit-norm covariances are :math:`\Sigma^h = \cos\theta_h` and the derivatives'
+:math:`\dot\Sigma^h = \kappa_0(\theta_{h-1})`; weight matrix l + 1 adds :math:`\Sigma^l \prod_{h>l} \dot\Sigma^h` to the tangent kernel.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-r"""Kernels of the angle: :math:`K(x, z) = s\,\|x\|\,\|z\|\,\kappa(\theta)`, evaluated at a cost that depth does not change.
+r"""Kernels of the angle: :math:`K(x, z) = s\,\|x\|\,\|z\|\,\kappa(\theta)`, at a cost that depth does not change.
 
 With :math:`t = \sqrt{(1-|\cos\theta|)/2}`, the half chord to the nearer pole, the profile kappa is analytic in t on
 [0, 1/sqrt 2] on either side of the equator. Two Chebyshev series, fitted once for each kernel from its own
@@ -34,8 +34,8 @@ class ZonalKernel:
     """A positively homogeneous kernel that depends on the norms and the angle of its arguments."""
 
     def profile(self, theta: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-        """Value of the kernel for unit vectors at angle theta in [0, pi]; the reference that the fast path is fitted to."""
-        raise TypeError(f"{type(self).__name__} has no profile: use HInf, NTK or NNGP")
+        """Value of the kernel for unit vectors at angles theta in [0, pi]: what the fast path is fitted to."""
+        raise TypeError(f"{type(self).__name__} has no profile at {theta!r}: use HInf, NTK or NNGP")
 
     @property
     def scale(self) -> float:
@@ -120,12 +120,12 @@ def _directions(X: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, "n d"], 
 
 
 @functools.cache
-def _pass():  # type: ignore[no-untyped-def] # noqa: ANN202 - a compiled JAX function has no useful static type
+def _pass():  # type: ignore[no-untyped-def] # a compiled JAX function has no useful static type
     """Compile, once for each process, the fused pass from a tile of cosines to a tile of profile values."""
     import jax  # noqa: PLC0415
     import jax.numpy as jnp  # noqa: PLC0415
 
-    def evaluate(cosine, near, far):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    def evaluate(cosine, near, far):  # type: ignore[no-untyped-def]
         t = jnp.sqrt(jnp.maximum(1.0 - jnp.abs(cosine), 0.0) / 2.0)
         argument = t * np.sqrt(8.0) - 1.0
         side = cosine >= 0.0

@@ -23,7 +23,8 @@ Params = dict[str, Float[Array, "..."]]
 class MLP:
     r"""Two-layer ReLU network of :cite:t:`arora2019`, with one or several outputs.
 
-    .. math:: f_c(x) = m^{-1/2} \sum_{r=1}^m a_{rc}\,\sigma(w_r^\top x), \qquad w_r \sim N(0, \kappa^2 I),\ a_{rc} \in \{-1, +1\}
+    .. math:: f_c(x) = m^{-1/2} \sum_{r=1}^m a_{rc}\,\sigma(w_r^\top x), \qquad
+              w_r \sim N(0, \kappa^2 I),\ a_{rc} \in \{-1, +1\}
 
     Only the first layer is trained. Outputs share it; their signs are independent, so that in the limit of infinite
     width every output has the kernel `HInf` and no output moves another.

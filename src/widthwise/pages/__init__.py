@@ -1,1 +1,62 @@
-"""pages."""
+"""A small document model and its renderers to HTML, SVG and the terminal.
+
+Importing this package loads only the model; each renderer is a module of its own and brings its library
+with it: `pages.html` Jinja2 and Matplotlib, `pages.terminal` and `pages.progress` rich.
+This floor knows no mathematics and no result type: a result's own floor turns it into a `Page`.
+"""
+
+from __future__ import annotations
+
+from widthwise.pages.document import (
+    Alert,
+    Bar,
+    Bars,
+    Block,
+    Bullets,
+    Code,
+    Column,
+    Counts,
+    Curves,
+    Details,
+    Figure,
+    Heatmap,
+    Histogram,
+    KeyNumber,
+    KeyNumbers,
+    Line,
+    Mark,
+    Page,
+    Picture,
+    Pictures,
+    Section,
+    Table,
+    Text,
+)
+from widthwise.pages.markup import escape
+
+__all__ = [
+    "Alert",
+    "Bar",
+    "Bars",
+    "Block",
+    "Bullets",
+    "Code",
+    "Column",
+    "Counts",
+    "Curves",
+    "Details",
+    "Figure",
+    "Heatmap",
+    "Histogram",
+    "KeyNumber",
+    "KeyNumbers",
+    "Line",
+    "Mark",
+    "Page",
+    "Picture",
+    "Pictures",
+    "Section",
+    "Table",
+    "Text",
+    "escape",
+]

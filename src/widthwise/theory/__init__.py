@@ -22,6 +22,7 @@ from widthwise.theory.label_complexity import (
     shuffled_complexity,
 )
 from widthwise.theory.label_noise import (
+    NORMAL_95,
     Conflicts,
     Margins,
     Proportion,
@@ -33,6 +34,7 @@ from widthwise.theory.label_noise import (
 )
 
 __all__ = [
+    "NORMAL_95",
     "Complexity",
     "Conflicts",
     "LeaveOneOut",

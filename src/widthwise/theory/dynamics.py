@@ -1,7 +1,7 @@
 r"""How gradient descent on an infinitely wide network moves: spectra, training curves, step sizes.
 
-Loss :math:`\tfrac12\sum_i (f(x_i) - y_i)^2` (the sum, not the mean), start at f = 0, full-batch gradient descent of rate
-:math:`\eta`. With :math:`K = \sum_i \lambda_i v_i v_i^\top` the residual after k steps is
+Loss :math:`\tfrac12\sum_i (f(x_i) - y_i)^2` (the sum, not the mean), start at f = 0, full-batch gradient descent of
+rate :math:`\eta`. With :math:`K = \sum_i \lambda_i v_i v_i^\top` the residual after k steps is
 :math:`\sum_i (1 - \eta\lambda_i)^k v_i v_i^\top y`. Source: :cite:t:`arora2019`, theorem 4.1 and its recursion (7).
 """
 
@@ -211,7 +211,8 @@ def steps_to(
     """
     if learning_rate >= largest_stable_rate(spectrum):
         raise UsageError(
-            f"learning_rate must be below 2 / lambda_max = {largest_stable_rate(spectrum):.6g}; {learning_rate:.6g} came"
+            f"learning_rate must be below 2 / lambda_max = {largest_stable_rate(spectrum):.6g}; "
+            f"{learning_rate:.6g} came"
         )
     total = energies.sum(axis=1)
     goal = fraction**2 * total.sum()

@@ -1,7 +1,7 @@
 r"""Data-dependent complexity of labels under a kernel, and what it would be for shuffled or random ones.
 
-The measure :math:`\sqrt{2\,y^\top H^{-1} y/n}` is the leading term of a generalisation bound (:cite:t:`arora2019`, theorem
-5.1): its other terms are not evaluated here, so it ranks labellings and bounds nothing.
+The measure :math:`\sqrt{2\,y^\top H^{-1} y/n}` is the leading term of a generalisation bound (:cite:t:`arora2019`,
+theorem 5.1): its other terms are not evaluated here, so it ranks labellings and bounds nothing.
 """
 
 from __future__ import annotations

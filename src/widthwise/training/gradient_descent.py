@@ -1,7 +1,7 @@
 r"""Full-batch gradient descent on the squared loss, compiled as one loop.
 
-Loss :math:`\tfrac12\sum_{ic} (f_c(x_i) - y_{ic})^2`, the sum over rows and outputs, as in :cite:t:`arora2019`: a rate here is
-n times smaller than the same rate on the mean.
+Loss :math:`\tfrac12\sum_{ic} (f_c(x_i) - y_{ic})^2`, the sum over rows and outputs, as in :cite:t:`arora2019`: a
+rate here is n times smaller than the same rate on the mean.
 """
 
 from __future__ import annotations

@@ -1,0 +1,199 @@
+"""Answer 2: how well a wide network predicts rows it has not seen, and what it is up against."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from widthwise import theory
+from widthwise.audits.baselines import HeldOut
+from widthwise.audits.result import Baseline, Generalisation, LabelComplexity, Score
+from widthwise.datasets import Dataset, Features, decode
+from widthwise.kernels import NTK
+
+# Ridges over the mean of the kernel's diagonal, from interpolation to next to nothing learnt.
+RIDGES = tuple(10.0**e for e in (-5.0, -3.5, -2.5, -1.75, -1.0, -0.25, 0.5, 1.25))
+# On thirty-one tables depths 1, 2, 3 and 5 err within 0.1 points of each other on average; one hidden layer is the
+# network whose training the other answers predict (docs/decisions/0002-one-hidden-layer.md).
+KERNEL = NTK(depth=1)
+SHUFFLES = 400
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Chosen:
+    """The scaling and ridge chosen by leave-one-out, and the predictions that follow.
+
+    Attributes:
+        features: the chosen features.
+        ridge: over the mean of the kernel's diagonal.
+        loo: leave-one-out predictions of coded targets, offset added.
+        held_out: nested predictions of coded targets, offset added.
+        residual: relative residual of the solve.
+        condition: condition estimate.
+    """
+
+    features: Features
+    ridge: float
+    loo: Float[np.ndarray, "n k"]
+    held_out: Float[np.ndarray, "n k"]
+    residual: float
+    condition: float
+
+
+def choose(
+    candidates: Sequence[Features],
+    Y: Float[np.ndarray, "n k"],
+    folds: Sequence[Int[np.ndarray, " m"]],
+    advance: Callable[[float], None],
+) -> Chosen:
+    """Choose scaling and ridge by leave-one-out mean square: over all rows, and again inside every training part.
+
+    Args:
+        candidates: the same rows, scaled in different ways.
+        Y: targets, offset included; they are centred anew on whatever rows are trained on.
+        folds: held-out rows of each fold.
+        advance: told the share of the work that is done.
+    """
+    scores: list[tuple[Features, float, theory.NestedScores]] = []
+    for features in candidates:
+        K = KERNEL(features.X)
+        unit = float(np.mean(np.diag(K)))
+        found = _descend(K, unit, Y, folds)
+        scores.extend((features, ridge, score) for ridge, score in found.items())
+        advance(1.0 / len(candidates))
+    best = min(scores, key=lambda s: s[2].loo.mean_square)
+    inner = np.array([score.inner for _, _, score in scores])
+    held_out = np.empty_like(Y)
+    for fold, winner in zip(folds, inner.argmin(axis=0), strict=True):
+        held_out[fold] = scores[winner][2].held_out[fold]
+    return Chosen(
+        features=best[0],
+        ridge=best[1],
+        loo=best[2].loo.predictions,
+        held_out=held_out,
+        residual=best[2].loo.solve_residual,
+        condition=best[2].loo.condition,
+    )
+
+
+def _descend(
+    K: Float[np.ndarray, "n n"],
+    unit: float,
+    Y: Float[np.ndarray, "n k"],
+    folds: Sequence[Int[np.ndarray, " m"]],
+) -> dict[float, theory.NestedScores]:
+    """Scores of the ridges around the minimum of every criterion (all rows, each training part).
+
+    Leave-one-out error falls and rises once along the ridges in practice, so only neighbours of a minimum are tried.
+    """
+    found: dict[int, theory.NestedScores] = {}
+    wanted = {len(RIDGES) // 2}
+    while wanted:
+        for position in wanted:
+            found[position] = theory.nested_scores(K, Y, ridge=RIDGES[position] * unit, folds=folds)
+        known = sorted(found)
+        criteria = np.array([[found[p].loo.mean_square, *found[p].inner] for p in known])
+        minima = {known[i] for i in criteria.argmin(axis=0)}
+        wanted = {p + side for p in minima for side in (-1, 1)} & set(range(len(RIDGES))) - set(found)
+    return {RIDGES[p]: found[p] for p in sorted(found)}
+
+
+def label_complexity(spectrum: theory.Spectrum, Y: Float[np.ndarray, "n k"], *, seed: int) -> LabelComplexity:
+    """Complexity of the labels and its rank among shuffles of them."""
+    found = theory.complexity(spectrum, Y, off_range="drop")
+    sampled = theory.shuffle_sample(spectrum, Y, shuffles=SHUFFLES, seed=seed)
+    return LabelComplexity(
+        value=found.value,
+        by_class=tuple(float(v) for v in found.by_column),
+        shuffled=theory.shuffled_complexity(spectrum, Y),
+        percentile=100.0 * (1 + int(np.count_nonzero(sampled <= found.value))) / (1 + SHUFFLES),
+        shuffles=SHUFFLES,
+        unreachable=found.unreachable,
+        residual=found.residual,
+        condition=found.condition if math.isfinite(found.condition) else None,
+    )
+
+
+def generalisation(
+    ds: Dataset,
+    chosen: Chosen,
+    folds: Sequence[Int[np.ndarray, " m"]],
+    complexity: LabelComplexity,
+) -> Generalisation:
+    """Errors of the chosen kernel predictor; the baselines join by `with_baselines`."""
+    losses = row_losses(ds, _predictions(ds, chosen.held_out))
+    confusion = r2 = None
+    if ds.task == "classification":
+        table = np.zeros((len(ds.classes), len(ds.classes)), dtype=np.int64)
+        np.add.at(table, (ds.y.astype(np.intp), decode(chosen.held_out, len(ds.classes))), 1)
+        confusion = tuple(tuple(int(c) for c in row) for row in table)
+    else:
+        r2 = 1.0 - float(losses.sum() / np.sum((ds.y - ds.y.mean()) ** 2))
+    return Generalisation(
+        metric="error rate" if ds.task == "classification" else "RMSE",
+        kernel=repr(KERNEL),
+        ridge=chosen.ridge,
+        ridge_range=(RIDGES[0], RIDGES[-1]),
+        folds=len(folds),
+        nested=score(ds, losses),
+        fold_errors=tuple(score(ds, losses[fold]).value for fold in folds),
+        loo=score(ds, row_losses(ds, _predictions(ds, chosen.loo))).value,
+        r2=r2,
+        confusion=confusion,
+        baselines=(),
+        standing="as good",
+        complexity=complexity,
+        residual=chosen.residual,
+        condition=chosen.condition,
+    )
+
+
+def with_baselines(ds: Dataset, chosen: Chosen, found: Generalisation, models: Sequence[HeldOut]) -> Generalisation:
+    """Compare with other models, row by row on the same folds."""
+    own = row_losses(ds, _predictions(ds, chosen.held_out))
+    baselines = []
+    for model in models:
+        losses = row_losses(ds, model.predictions)
+        paired = own - losses
+        baselines.append(
+            Baseline(
+                name=model.name,
+                score=score(ds, losses),
+                difference=float(paired.mean()),
+                difference_error=float(paired.std(ddof=1) / math.sqrt(len(paired))),
+            )
+        )
+    simplest, best = baselines[0], min(baselines, key=lambda b: b.score.value)
+    standing = found.standing
+    if simplest.difference >= -2 * simplest.difference_error:
+        standing = "no better than guessing"
+    elif best.difference > 2 * best.difference_error:
+        standing = "worse"
+    elif best.difference < -2 * best.difference_error:
+        standing = "better"
+    return replace(found, baselines=tuple(baselines), standing=standing)
+
+
+def row_losses(ds: Dataset, predictions: Int[np.ndarray, " n"] | Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Loss of each row: one for a wrong class, the squared error of a number."""
+    if ds.task == "classification":
+        return np.asarray(predictions != ds.y, dtype=np.float64)
+    return np.asarray((predictions - ds.y) ** 2)
+
+
+def score(ds: Dataset, losses: Float[np.ndarray, " n"]) -> Score:
+    """Error rate with its Wilson interval, or root mean square error with that of the mean square."""
+    if ds.task == "classification":
+        share = theory.wilson(int(losses.sum()), len(losses))
+        return Score(value=share.value, low=share.low, high=share.high)
+    mean = float(losses.mean())
+    spread = theory.NORMAL_95 * float(losses.std(ddof=1)) / math.sqrt(len(losses)) if len(losses) > 1 else 0.0
+    return Score(value=math.sqrt(mean), low=math.sqrt(max(mean - spread, 0.0)), high=math.sqrt(mean + spread))
+
+
+def _predictions(ds: Dataset, scores: Float[np.ndarray, "n k"]) -> Int[np.ndarray, " n"] | Float[np.ndarray, " n"]:
+    return decode(scores, len(ds.classes)) if ds.task == "classification" else scores[:, 0]

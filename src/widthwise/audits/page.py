@@ -1,0 +1,132 @@
+"""From an audit to its page: title, alerts, sections, and how the same page is made again. It computes nothing."""
+
+from __future__ import annotations
+
+import shlex
+
+from widthwise.audits.result import AuditResult, DataSummary
+from widthwise.audits.sections import (
+    check_section,
+    floor,
+    generalisation_section,
+    labels_section,
+    speed_section,
+    width_section,
+)
+from widthwise.audits.wording import count, quantity
+from widthwise.pages import Alert, Block, Bullets, Code, Details, Page, Text, escape
+
+
+def page(result: AuditResult) -> Page:
+    """The whole report."""
+    data = result.data
+    return Page(
+        title=title(data),
+        subtitle=f"widthwise {result.versions.get('widthwise', '')}: what the theory of wide ReLU networks says of "
+        "these data, checked by training",
+        verdict=result.verdict,
+        alerts=alerts(result),
+        sections=(
+            speed_section(data, result.speed),
+            generalisation_section(data, result.generalisation),
+            labels_section(data, result.labels),
+            width_section(data, result.speed, result.verification),
+            check_section(data, result.verification),
+        ),
+        colophon=colophon(result),
+    )
+
+
+def title(data: DataSummary) -> str:
+    """What was audited, in a line."""
+    what = f"{count(data.n)} rows, {count(data.d)} {'pixels' if data.kind == 'image' else 'features'}"
+    kind = f"{len(data.classes)} classes" if data.task == "classification" else "a numeric target"
+    return f"{data.source}: {what}, {kind}"
+
+
+def task(data: DataSummary) -> str:
+    """The task and why it was chosen, in a sentence."""
+    return f"Target `{escape(data.target)}`, {data.task}: {escape(data.task_reason)}."
+
+
+def alerts(result: AuditResult) -> tuple[Alert, ...]:
+    """What must not be missed, worst first."""
+    found: list[Alert] = []
+    verified, labels, data = result.verification, result.labels, result.data
+    if labels.floor > 0:
+        found.append(Alert(level="warning", text=floor(data, labels)))
+    if verified is not None:
+        broken = [run for run in verified.runs if run.diverged is not None]
+        if broken:
+            widths = ", ".join(count(w) for w in sorted({run.width for run in broken}))
+            found.append(
+                Alert(
+                    level="danger", text=f"{len(broken)} of {len(verified.runs)} trainings diverged (widths {widths})."
+                )
+            )
+    if data.subsample:
+        found.append(Alert(level="info", text=f"Only a part was audited: {data.subsample}."))
+    found.extend(Alert(level="warning", text=escape(text)) for text in data.alerts)
+    return tuple(found)
+
+
+def colophon(result: AuditResult) -> tuple[Block, ...]:
+    """Method, assumptions, versions, and the command that makes the report again."""
+    data = result.data
+    done = [task(data), f"Labels coded {data.coding}."]
+    done.extend(escape(step[0].upper() + step[1:]) + "." for step in data.steps)
+    done.extend(escape(note) for note in data.notes)
+    if data.tau:
+        chosen = "as asked" if result.settings.pad is not None else "chosen with the ridge by leave-one-out"
+        done.append(f"The constant coordinate acts as a random bias; its size tau = {quantity(data.tau)} was {chosen}.")
+    method = (
+        (
+            "**Dynamics** (speed, complexity, rates, trained networks): the kernel H-infinity of the first layer of a "
+            "two-layer ReLU network, from f = 0, full-batch gradient descent on half the sum of squares (Arora et al. 2019, "
+            "theorem 4.1 without its error term)."
+        ),
+        (
+            f"**Held-out predictions**: kernel ridge regression with `{result.generalisation.kernel}` (both layers trained), "
+            f"ridge {quantity(result.generalisation.ridge)} of the kernel's mean diagonal, chosen by closed-form leave-one-out; "
+            "in the nested error it is chosen again inside every training part. Features are scaled once, over all rows, "
+            "without their labels."
+        ),
+        (
+            f"**Certificates**: relative residual of the solve {quantity(result.generalisation.residual)} at condition "
+            f"{quantity(result.generalisation.condition)}."
+        ),
+        (
+            "**Assumptions**: rows independent; classes coded one against the rest share one first layer. Nothing is "
+            "extrapolated beyond the widths and steps that were trained."
+        ),
+    )
+    return (
+        Details(title="What was done to the data", blocks=(Bullets(items=tuple(done)),)),
+        Details(title="Method and assumptions", blocks=(Bullets(items=method),)),
+        Text(text="The same report again:"),
+        Code(text=command(result)),
+        Text(
+            text=", ".join(f"{escape(name)} {escape(version)}" for name, version in result.versions.items())
+            + f". Data digest `{data.digest[:16]}`, seed {result.settings.seed}."
+        ),
+    )
+
+
+def command(result: AuditResult) -> str:
+    """The command line that repeats the audit."""
+    s = result.settings
+    words = ["widthwise", "audit", result.data.source]
+    for flag, value, default in (
+        ("--target", s.target, None),
+        ("--task", s.task, "auto"),
+        ("--scale", s.scale, "auto"),
+        ("--pad", s.pad, None),
+        ("--coding", s.coding, "centred"),
+        ("--max-n", s.max_n, 5000),
+        ("--subsample", s.subsample, "stratified"),
+        ("--verify", s.verify, "quick"),
+        ("--seed", s.seed, 0),
+    ):
+        if value != default:
+            words += [flag, str(value)]
+    return shlex.join([*words, "--out", "report"])

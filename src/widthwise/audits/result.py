@@ -1,0 +1,469 @@
+"""What an audit found: frozen plain data, the same in Python, JSON and the page.
+
+Every field is a number, a text or a tuple of them, so the JSON (`widthwise/audit/1`) holds all that the page shows, and
+a page can be made again from the JSON. Numbers that can be infinite are None there, with the reason in the text.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+SCHEMA: Literal["widthwise/audit/1"] = "widthwise/audit/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSummary:
+    """What was audited, and what was done to it.
+
+    Attributes:
+        source: what the user named.
+        digest: SHA-256 of the features and targets that were audited.
+        n_source: rows in the source.
+        n: rows audited.
+        d: feature columns before scaling.
+        subsample: how the rows were chosen, empty where all were taken.
+        kind: table or image.
+        image_shape: shape of one image.
+        task: classification or regression.
+        task_reason: why.
+        target: name of the target.
+        classes: names of the classes.
+        class_counts: rows of each class.
+        coding: how the targets were coded.
+        steps: what was done to the features, in order.
+        tau: size of the appended constant coordinate; 0 where there is none.
+        notes: what reading did.
+        alerts: what to look at.
+    """
+
+    source: str
+    digest: str
+    n_source: int
+    n: int
+    d: int
+    subsample: str
+    kind: Literal["table", "image"]
+    image_shape: tuple[int, ...] | None
+    task: Literal["classification", "regression"]
+    task_reason: str
+    target: str
+    classes: tuple[str, ...]
+    class_counts: tuple[int, ...]
+    coding: str
+    steps: tuple[str, ...]
+    tau: float
+    notes: tuple[str, ...]
+    alerts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Relative residual |y - f| / |y| against gradient-descent steps."""
+
+    steps: tuple[int, ...]
+    relative: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """How fast a wide network fits these labels: the spectrum of H-infinity and the curve that follows from it.
+
+    Attributes:
+        learning_rate: recommended rate on the summed loss, 1 / lambda_max.
+        largest_rate: 2 / lambda_max.
+        largest_eigenvalue: of the kernel matrix.
+        smallest_eigenvalue: of the kernel matrix; at rounding where the matrix is singular.
+        condition: ratio of the two; None where the matrix is singular to working precision.
+        rank: eigenvalues above rounding.
+        unreachable: share of the labels' squared norm that no network can fit.
+        fractions: of the starting residual.
+        steps: steps to each fraction at the recommended rate; None where it is never reached.
+        shuffled_steps: the same for shuffled labels, by the root mean square over all permutations.
+        true: predicted curve.
+        shuffled: the same for shuffled labels.
+        index: numbers of leading eigenvectors.
+        eigenvalues: eigenvalue at each index.
+        captured: share of the labels' squared norm in that many leading eigenvectors.
+        captured_shuffled: the same, mean over all permutations.
+    """
+
+    learning_rate: float
+    largest_rate: float
+    largest_eigenvalue: float
+    smallest_eigenvalue: float
+    condition: float | None
+    rank: int
+    unreachable: float
+    fractions: tuple[float, ...]
+    steps: tuple[int | None, ...]
+    shuffled_steps: tuple[int | None, ...]
+    true: Curve
+    shuffled: Curve
+    index: tuple[int, ...]
+    eigenvalues: tuple[float, ...]
+    captured: tuple[float, ...]
+    captured_shuffled: tuple[float, ...]
+
+    @property
+    def ratios(self) -> tuple[float | None, ...]:
+        """Steps for shuffled labels over steps for the given ones."""
+        return tuple(b / a if a and b else None for a, b in zip(self.steps, self.shuffled_steps, strict=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """An error with its 95 % interval: an error rate in [0, 1], or a root mean square in units of the target."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """A model on the same folds.
+
+    Attributes:
+        name: of the model.
+        score: its error.
+        difference: error of the network's kernel minus this model's, paired by row (mean square for regression).
+        difference_error: its standard error.
+    """
+
+    name: str
+    score: Score
+    difference: float
+    difference_error: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelComplexity:
+    """sqrt(2 y'H^-1 y / n) of the labels, against shuffles of them.
+
+    Attributes:
+        value: root mean square over classes.
+        by_class: one value for each coded column.
+        shuffled: closed-form root mean square over all permutations.
+        percentile: rank of the labels among sampled shuffles, in (0, 100]; low is simple.
+        shuffles: how many were sampled.
+        unreachable: share of the labels' squared norm left out because no function of the kernel fits it.
+        residual: relative residual of the solve.
+        condition: of the kernel matrix; None where it is singular to working precision.
+    """
+
+    value: float
+    by_class: tuple[float, ...]
+    shuffled: float
+    percentile: float
+    shuffles: int
+    unreachable: float
+    residual: float
+    condition: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generalisation:
+    """How well a wide network predicts rows it has not seen.
+
+    Attributes:
+        metric: what the errors are.
+        kernel: the kernel, as Python.
+        ridge: chosen ridge over the mean of the kernel's diagonal.
+        ridge_range: smallest and largest that were offered.
+        folds: number of folds of the nested cross-validation.
+        nested: its error.
+        fold_errors: error of each fold.
+        loo: leave-one-out error at the chosen ridge, optimistic by the choice.
+        r2: nested coefficient of determination (regression).
+        confusion: rows of true class, columns of predicted class (classification).
+        baselines: other models on the same folds; empty until they are done.
+        standing: how the kernel compares with the best baseline, at two standard errors.
+        complexity: of the labels.
+        residual: relative residual of the solve behind the predictions.
+        condition: condition estimate of the kernel matrix with its ridge.
+    """
+
+    metric: Literal["error rate", "RMSE"]
+    kernel: str
+    ridge: float
+    ridge_range: tuple[float, float]
+    folds: int
+    nested: Score
+    fold_errors: tuple[float, ...]
+    loo: float
+    r2: float | None
+    confusion: tuple[tuple[int, ...], ...] | None
+    baselines: tuple[Baseline, ...]
+    standing: Literal["better", "as good", "worse", "no better than guessing"]
+    complexity: LabelComplexity
+    residual: float
+    condition: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspect:
+    """A row whose label deserves a look.
+
+    Attributes:
+        row: number in the source, from zero.
+        label: as given.
+        suggested: what the other rows predict.
+        margin: negative where the prediction prefers another label; for regression minus the residual in robust
+            standard deviations.
+        image: pixels in [0, 1] where rows are images and this row is among the first.
+    """
+
+    row: int
+    label: str
+    suggested: str
+    margin: float
+    image: tuple[tuple[float | tuple[float, ...], ...], ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conflict:
+    """Rows of equal features and different targets."""
+
+    rows: tuple[int, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """Which labels deserve a look.
+
+    Attributes:
+        suspects: rows that disagree with their held-out prediction, most doubtful first.
+        disagreement: share of such rows with its interval: an upper limit on label noise.
+        separate: whether the classes separate by the test below; None for regression.
+        ambiguous: share of rows within a quarter of the median margin of zero; None for regression.
+        explained: share of label variance that held-out scores explain.
+        conflicts: groups of rows with equal features and different targets, the first fifty.
+        conflict_rows: rows in all such groups.
+        floor: error that no model on these features can avoid on these rows.
+        duplicates: rows that repeat an earlier one.
+        margin_edges: bins of the histogram of margins.
+        margin_counts: rows in each bin.
+    """
+
+    suspects: tuple[Suspect, ...]
+    disagreement: Score
+    separate: bool | None
+    ambiguous: float | None
+    explained: float
+    conflicts: tuple[Conflict, ...]
+    conflict_rows: int
+    floor: float
+    duplicates: int
+    margin_edges: tuple[float, ...]
+    margin_counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One real training.
+
+    Attributes:
+        width: hidden neurons.
+        seed: of the start.
+        labels: true or shuffled.
+        curve: measured relative residual, thinned.
+        gap: largest distance of the measured curve from the predicted one, over all steps; None where it diverged.
+        errors: held-out error at the watched steps; None where there are no held-out rows or it diverged.
+        diverged: step at which it stopped being finite.
+    """
+
+    width: int
+    seed: int
+    labels: Literal["true", "shuffled"]
+    curve: Curve
+    gap: float | None
+    errors: tuple[float, ...] | None
+    diverged: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """Real networks against their own prediction.
+
+    Attributes:
+        n: training rows.
+        held_out: held-out rows.
+        learning_rate: recommended rate of these rows' kernel.
+        steps: trained for, the same for all runs.
+        true: predicted curve, true labels.
+        shuffled: predicted curve, the very permutation that is trained on.
+        watched: steps at which held-out rows are evaluated.
+        predicted_errors: predicted held-out error at those steps; empty where there are no held-out rows.
+        runs: the trainings.
+        band: largest gap that is called agreement.
+    """
+
+    n: int
+    held_out: int
+    learning_rate: float
+    steps: int
+    true: Curve
+    shuffled: Curve
+    watched: tuple[int, ...]
+    predicted_errors: tuple[float, ...]
+    runs: tuple[Run, ...]
+    band: float
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths that were trained, increasing."""
+        return tuple(sorted({run.width for run in self.runs}))
+
+    def gap(self, width: int, labels: Literal["true", "shuffled"] = "true") -> float | None:
+        """Largest gap over the seeds of a width; None where one of them diverged."""
+        gaps = [run.gap for run in self.runs if run.width == width and run.labels == labels]
+        known = [gap for gap in gaps if gap is not None]
+        return max(known) if known and len(known) == len(gaps) else None
+
+    @property
+    def agreeing_width(self) -> int | None:
+        """Smallest width from which every trained width agrees with the prediction, true labels; None if none does."""
+        found = None
+        for width in reversed(self.widths):
+            gap = self.gap(width)
+            if gap is None or gap > self.band:
+                break
+            found = width
+        return found
+
+    def final_error(self, width: int) -> float | None:
+        """Mean held-out error over the seeds of a width at the last step."""
+        last = [run.errors[-1] for run in self.runs if run.width == width and run.labels == "true" and run.errors]
+        return sum(last) / len(last) if last else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Arguments that make the same audit again."""
+
+    target: str | None = None
+    task: str = "auto"
+    scale: str = "auto"
+    pad: float | None = None
+    coding: str = "centred"
+    max_n: int = 5000
+    subsample: str = "stratified"
+    verify: str = "quick"
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditResult:
+    """An audit of a labelled data set.
+
+    Attributes:
+        schema: name and version of this layout.
+        data: what was audited.
+        speed: answer 1.
+        generalisation: answer 2.
+        labels: answer 3.
+        verification: answers 4 and 5; None where no network was trained.
+        verdict: five sentences.
+        settings: arguments.
+        versions: of widthwise and what it computes with.
+    """
+
+    schema: Literal["widthwise/audit/1"] = SCHEMA
+    data: DataSummary
+    speed: Speed
+    generalisation: Generalisation
+    labels: Labels
+    verification: Verification | None
+    verdict: tuple[str, ...]
+    settings: Settings
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """The result as JSON of schema `widthwise/audit/1`, also written to `path` when one is given."""
+        from widthwise.pages.files import write_atomically  # noqa: PLC0415
+
+        text = adapter().dump_json(self, indent=1).decode() + "\n"
+        if path is not None:
+            write_atomically(Path(path), text)
+        return text
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> AuditResult:
+        """Read what `to_json` wrote.
+
+        Raises:
+            DataError: if the text is not a result of this schema.
+        """
+        from pydantic import ValidationError  # noqa: PLC0415
+
+        from widthwise.errors import DataError  # noqa: PLC0415
+
+        try:
+            return adapter().validate_json(text)
+        except ValidationError as failure:
+            first = failure.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise DataError(f"the JSON must follow {SCHEMA}; at {where or 'the top'}: {first['msg']}") from None
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """The result as one self-contained HTML page, also written to `path` when one is given."""
+        from widthwise.audits.page import page  # noqa: PLC0415
+        from widthwise.pages.files import write_atomically  # noqa: PLC0415
+        from widthwise.pages.html import to_html  # noqa: PLC0415
+
+        text = to_html(page(self))
+        if path is not None:
+            write_atomically(Path(path), text)
+        return text
+
+    def suspects_csv(self) -> str:
+        """Suspect rows as CSV: row, label, suggested, margin; texts that a spreadsheet would run get a quote."""
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["row", "label", "suggested", "margin"])
+        # A label that is a number is data and stays; only text can hold a formula.
+        for suspect in self.labels.suspects:
+            texts = [_spreadsheet_safe(text) for text in (suspect.label, suspect.suggested)]
+            writer.writerow([suspect.row, *texts, f"{suspect.margin:.6g}"])
+        return stream.getvalue()
+
+    def write(self, folder: str | Path) -> tuple[Path, Path, Path]:
+        """Write `report.html`, `audit.json` and `suspects.csv`; each file appears whole or not at all."""
+        from widthwise.pages.files import write_atomically  # noqa: PLC0415
+
+        place = Path(folder)
+        html, json = self.to_html(), self.to_json()
+        place.mkdir(parents=True, exist_ok=True)
+        contents = {"report.html": html, "audit.json": json, "suspects.csv": self.suspects_csv()}
+        for name, text in contents.items():
+            write_atomically(place / name, text)
+        return place / "report.html", place / "audit.json", place / "suspects.csv"
+
+    def _repr_html_(self) -> str:
+        from widthwise.audits.page import page  # noqa: PLC0415
+        from widthwise.pages.html import fragment  # noqa: PLC0415
+
+        return fragment(page(self))
+
+
+def adapter() -> TypeAdapter[AuditResult]:
+    """The reader and writer of the JSON layout; also the source of its schema."""
+    from pydantic import TypeAdapter  # noqa: PLC0415
+
+    return TypeAdapter(AuditResult)
+
+
+def _spreadsheet_safe(text: str) -> str:
+    try:
+        float(text)
+    except ValueError:
+        return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return text

@@ -1,0 +1,548 @@
+"""The five answers as sections of a page: they arrange and word, they compute nothing."""
+
+from __future__ import annotations
+
+from widthwise.audits import verdict
+from widthwise.audits.result import DataSummary, Generalisation, Labels, Speed, Verification
+from widthwise.audits.wording import count, percent, quantity, rate, span, steps
+from widthwise.pages import (
+    Bar,
+    Bars,
+    Block,
+    Column,
+    Counts,
+    Curves,
+    Details,
+    Heatmap,
+    Histogram,
+    KeyNumber,
+    KeyNumbers,
+    Line,
+    Mark,
+    Picture,
+    Pictures,
+    Section,
+    Table,
+    Text,
+)
+
+LISTED = 20
+PICTURED = 18
+
+
+def speed_section(data: DataSummary, speed: Speed) -> Section:
+    """Answer 1."""
+    names = [percent(f) for f in speed.fractions]
+    ratios = [quantity(r) if r is not None else "" for r in speed.ratios]
+    rows = zip(names, map(_bare, speed.steps), map(_bare, speed.shuffled_steps), ratios, strict=True)
+    blocks: list[Block] = [
+        Curves(
+            title="Predicted training curve",
+            description="Relative residual ||y − f|| / ||y|| of an infinitely wide network trained by gradient descent at "
+            "the recommended rate, for the given labels and, as a root mean square over all permutations, for "
+            "shuffled ones.",
+            x_label="gradient-descent steps",
+            y_label="residual / residual at start",
+            lines=(
+                _line("given labels", speed.true, "prediction", 0),
+                _line("shuffled labels", speed.shuffled, "prediction", 1),
+            ),
+            log_x=True,
+            y_min=0.0,
+            y_max=1.0,
+        ),
+        Table(
+            columns=(
+                Column(name="residual falls to"),
+                Column(name="steps, given labels", align="right"),
+                Column(name="steps, shuffled", align="right"),
+                Column(name="ratio", align="right"),
+            ),
+            rows=tuple(tuple(row) for row in rows),
+            caption="Steps at the recommended rate",
+        ),
+        Curves(
+            title="Where the labels lie in the spectrum",
+            description="Share of the labels' squared norm in the leading eigenvectors of the kernel matrix. Labels that "
+            "rise early are learned early; shuffled labels spread over all eigenvectors.",
+            x_label="leading eigenvectors",
+            y_label="share of squared norm",
+            lines=(
+                Line(label="given labels", x=speed.index, y=speed.captured, kind="prediction", group=0),
+                Line(label="shuffled labels", x=speed.index, y=speed.captured_shuffled, kind="prediction", group=1),
+            ),
+            log_x=True,
+            y_min=0.0,
+            y_max=1.0,
+        ),
+        Details(
+            title="The spectrum itself",
+            blocks=(
+                Curves(
+                    title="Eigenvalues of the kernel matrix",
+                    description=f"H-infinity on the {count(data.n)} rows; condition number "
+                    f"{quantity(speed.condition) if speed.condition else 'infinite to working precision'}, rank "
+                    f"{count(speed.rank)}.",
+                    x_label="index",
+                    y_label="eigenvalue",
+                    lines=(Line(label="eigenvalues", x=speed.index, y=speed.eigenvalues, kind="prediction", group=0),),
+                    log_x=True,
+                    log_y=True,
+                ),
+            ),
+        ),
+    ]
+    if speed.unreachable > 0:
+        blocks.insert(
+            2,
+            Text(
+                text=f"{percent(speed.unreachable)} of the labels' squared norm can never be fitted: rows coincide and "
+                "their labels differ."
+            ),
+        )
+    return Section(
+        title="How fast will a wide network fit it?",
+        lead=_after_word(verdict.fitting(speed)),
+        blocks=tuple(blocks),
+        key="speed",
+    )
+
+
+def generalisation_section(data: DataSummary, found: Generalisation) -> Section:
+    """Answer 2."""
+    complexity = found.complexity
+    numbers = [
+        KeyNumber(
+            label="nested error" if found.metric == "error rate" else "nested RMSE",
+            value=_error(found, found.nested.value),
+            note=f"{found.folds}-fold; 95 % interval {_error(found, found.nested.low)} to {_error(found, found.nested.high)}",
+        ),
+        KeyNumber(
+            label="leave-one-out error" if found.metric == "error rate" else "leave-one-out RMSE",
+            value=_error(found, found.loo),
+            note="at the chosen ridge, so slightly optimistic",
+        ),
+        KeyNumber(
+            label="complexity of the labels",
+            value=quantity(complexity.value),
+            note=_percentile(complexity.percentile, complexity.shuffles, complexity.shuffled),
+        ),
+    ]
+    if found.r2 is not None:
+        numbers.insert(1, KeyNumber(label="nested R²", value=quantity(found.r2), note="1 is perfect, 0 is the mean"))
+    blocks: list[Block] = [KeyNumbers(items=tuple(numbers))]
+    unit = "error rate" if found.metric == "error rate" else f"RMSE, in units of {data.target}"
+    blocks.append(
+        Bars(
+            title="The same folds, other models",
+            description="Held-out error with its 95 % interval. None of the models is tuned, except for the ridges.",
+            x_label=unit,
+            bars=(
+                Bar(
+                    label="wide network (kernel)",
+                    value=found.nested.value,
+                    low=found.nested.low,
+                    high=found.nested.high,
+                    emphasis=True,
+                    text=_error(found, found.nested.value),
+                ),
+                *(
+                    Bar(
+                        label=b.name,
+                        value=b.score.value,
+                        low=b.score.low,
+                        high=b.score.high,
+                        text=_error(found, b.score.value),
+                    )
+                    for b in found.baselines
+                ),
+            ),
+        )
+    )
+    if found.confusion is not None:
+        blocks.append(_confusion(data, found))
+    blocks.append(_below_the_fold(data, found))
+    return Section(
+        title="How well will it generalise?",
+        lead=_after_word(verdict.generalising(found)),
+        blocks=tuple(blocks),
+        key="generalisation",
+    )
+
+
+def labels_section(data: DataSummary, labels: Labels) -> Section:
+    """Answer 3."""
+    blocks: list[Block] = []
+    classification = data.task == "classification"
+    if classification:
+        blocks.append(Text(text=_separation(labels)))
+    blocks.append(
+        Histogram(
+            title="Margins of the given labels" if classification else "Residuals of the targets",
+            description="Leave-one-out score of the given class minus that of the best other one, halved: 1 where the "
+            "other rows predict the label, below 0 where they prefer another."
+            if classification
+            else "Minus the absolute leave-one-out residual in robust standard deviations; below −3 a target is listed.",
+            x_label="leave-one-out margin" if classification else "minus residual, robust standard deviations",
+            edges=labels.margin_edges,
+            counts=(Counts(label="rows", values=tuple(float(c) for c in labels.margin_counts), group=0),),
+            marks=(Mark(axis="x", value=0.0 if classification else -3.0, label="listed to the left"),),
+        )
+    )
+    pictured = [s for s in labels.suspects if s.image is not None][:PICTURED]
+    if pictured:
+        blocks.append(
+            Pictures(
+                items=tuple(
+                    Picture(
+                        pixels=s.image,
+                        title=f"{s.label} → {s.suggested}",
+                        caption=f"row {s.row}, {quantity(s.margin)}",
+                    )
+                    for s in pictured
+                ),
+                caption="Given label → what the other rows predict, with the margin; most doubtful first.",
+            )
+        )
+    if labels.suspects:
+        table = Table(
+            columns=(
+                Column(name="row", align="right"),
+                Column(name="given"),
+                Column(name="predicted by the others"),
+                Column(name="margin", align="right"),
+            ),
+            rows=tuple((str(s.row), s.label, s.suggested, quantity(s.margin)) for s in labels.suspects[:LISTED]),
+            caption=f"The {min(LISTED, len(labels.suspects))} most doubtful of {count(len(labels.suspects))} rows "
+            "(counted from 0; all of them are in suspects.csv)",
+        )
+        blocks.append(Details(title="Rows as a table", blocks=(table,)) if pictured else table)
+    if labels.conflicts:
+        blocks.append(
+            Details(
+                title="Rows with equal features and different " + ("labels" if classification else "targets"),
+                blocks=(
+                    Text(text=floor(data, labels)),
+                    Table(
+                        columns=(Column(name="rows"), Column(name="labels" if classification else "targets")),
+                        rows=tuple(
+                            (", ".join(str(r) for r in c.rows[:12]), ", ".join(c.labels[:12]))
+                            for c in labels.conflicts[:LISTED]
+                        ),
+                        caption=f"The first {min(LISTED, len(labels.conflicts))} groups",
+                    ),
+                ),
+            )
+        )
+    return Section(
+        title="Which labels deserve a look?",
+        lead=_after_word(verdict.doubting(data, labels)),
+        blocks=tuple(blocks),
+        key="labels",
+    )
+
+
+def width_section(data: DataSummary, speed: Speed, verified: Verification | None) -> Section:
+    """Answer 4."""
+    blocks: list[Block] = [
+        KeyNumbers(
+            items=(
+                KeyNumber(
+                    label="recommended rate",
+                    value=quantity(speed.learning_rate),
+                    note=f"summed loss; {quantity(speed.learning_rate * data.n)} on the mean loss",
+                ),
+                KeyNumber(
+                    label="largest stable rate",
+                    value=quantity(speed.largest_rate),
+                    note=f"summed loss; {quantity(speed.largest_rate * data.n)} on the mean loss",
+                ),
+                KeyNumber(label="width from which it holds", value=_width(verified), note=_width_note(verified)),
+            )
+        )
+    ]
+    if verified is not None:
+        points = [(float(w), verified.gap(w), verified.gap(w, "shuffled")) for w in verified.widths]
+        blocks.append(
+            Curves(
+                title="Distance from the infinitely wide network",
+                description="Largest gap between measured and predicted training curve, in units of the starting residual, "
+                "over both seeds. Diverged widths have no point.",
+                x_label="width",
+                y_label="largest gap",
+                lines=(
+                    Line(
+                        label="true labels",
+                        x=[w for w, a, _ in points if a is not None],  # type: ignore[arg-type]
+                        y=[a for _, a, _ in points if a is not None],  # type: ignore[arg-type]
+                        kind="measurement",
+                        group=0,
+                    ),
+                    Line(
+                        label="shuffled labels",
+                        x=[w for w, _, b in points if b is not None],  # type: ignore[arg-type]
+                        y=[b for _, _, b in points if b is not None],  # type: ignore[arg-type]
+                        kind="measurement",
+                        group=1,
+                    ),
+                ),
+                log_x=True,
+                log_y=True,
+                marks=(Mark(axis="y", value=verified.band, label="agreement below"),),
+            )
+        )
+    blocks.append(
+        Text(
+            text="Rates are for full-batch gradient descent on the first layer in the parametrisation of the theory "
+            "(factor 1/√m on the output). The width is measured on the rows that were trained, not asked from a theorem; "
+            "theorems ask for widths that no one can train."
+        )
+    )
+    return Section(
+        title="How wide, and which learning rate?",
+        lead=_after_word(verdict.sizing(speed, verified)),
+        blocks=tuple(blocks),
+        key="width",
+    )
+
+
+def check_section(data: DataSummary, verified: Verification | None) -> Section:
+    """Answer 5."""
+    heading, lead = "Does it hold?", _after_word(verdict.holding(verified))
+    if verified is None:
+        text = "Trained networks were not asked for. Run the audit with `--verify quick` to check the prediction."
+        return Section(title=heading, lead=lead, blocks=(Text(text=text),), key="check")
+    blocks: list[Block] = []
+    for labels, predicted in (("true", verified.true), ("shuffled", verified.shuffled)):
+        runs = [run for run in verified.runs if run.labels == labels]
+        blocks.append(
+            Curves(
+                title=f"{labels.capitalize()} labels: measured over predicted",
+                description=f"{count(verified.n)} rows, {steps(verified.steps)} of gradient descent at rate "
+                f"{quantity(verified.learning_rate)}; mean over {len({r.seed for r in runs})} seeds. The prediction is "
+                "the curve of these rows' own kernel, made before any network was trained.",
+                x_label="gradient-descent steps",
+                y_label="residual / residual at start",
+                lines=(
+                    _line("predicted, infinite width", predicted, "prediction", 0),
+                    *(_measured(verified, width, labels, place + 1) for place, width in enumerate(verified.widths)),
+                ),
+                log_x=True,
+                y_min=0.0,
+            )
+        )
+    if verified.predicted_errors:
+        blocks.append(_held_out(data, verified))
+    blocks.append(_runs(data, verified))
+    return Section(title=heading, lead=lead, blocks=tuple(blocks), key="check")
+
+
+def _after_word(sentence: str) -> str:
+    """A sentence of the verdict without the word in bold that leads it."""
+    return sentence.split("** ", 1)[1] if sentence.startswith("**") else sentence
+
+
+def _bare(value: int | None) -> str:
+    return "never" if value is None else count(value)
+
+
+def _line(label: str, curve: object, kind: str, group: int) -> Line:
+    # On a logarithmic axis step zero has no place.
+    pairs = [(k, r) for k, r in zip(curve.steps, curve.relative, strict=True) if k > 0]  # type: ignore[attr-defined]
+    return Line(
+        label=label,
+        x=tuple(float(k) for k, _ in pairs),
+        y=tuple(r for _, r in pairs),
+        kind="prediction" if kind == "prediction" else "measurement",
+        group=group,
+    )
+
+
+def _measured(verified: Verification, width: int, labels: str, group: int) -> Line:
+    """Mean over seeds with their range as a band, as far as all of them got."""
+    curves = [run.curve for run in verified.runs if run.width == width and run.labels == labels]
+    shared = [k for k in curves[0].steps if k > 0 and all(k in curve.steps for curve in curves)]
+    values = [[curve.relative[curve.steps.index(k)] for curve in curves] for k in shared]
+    return Line(
+        label=f"width {count(width)}",
+        x=tuple(float(k) for k in shared),
+        y=tuple(sum(v) / len(v) for v in values),
+        low=tuple(min(v) for v in values),
+        high=tuple(max(v) for v in values),
+        kind="measurement",
+        group=group,
+    )
+
+
+def _held_out(data: DataSummary, verified: Verification) -> Curves:
+    lines = [
+        Line(
+            label="predicted, infinite width",
+            x=tuple(float(k) for k in verified.watched),
+            y=verified.predicted_errors,
+            kind="prediction",
+            group=0,
+        )
+    ]
+    for place, width in enumerate(verified.widths):
+        errors = [r.errors for r in verified.runs if r.width == width and r.labels == "true" and r.errors is not None]
+        if not errors:
+            continue
+        columns = list(zip(*errors, strict=True))
+        lines.append(
+            Line(
+                label=f"width {count(width)}",
+                x=tuple(float(k) for k in verified.watched),
+                y=tuple(sum(c) / len(c) for c in columns),
+                low=tuple(min(c) for c in columns),
+                high=tuple(max(c) for c in columns),
+                kind="measurement",
+                group=place + 1,
+            )
+        )
+    unit = "error rate" if data.task == "classification" else f"RMSE, in units of {data.target}"
+    return Curves(
+        title="Held-out error along training",
+        description=f"{count(verified.held_out)} rows that were not trained on.",
+        x_label="gradient-descent steps",
+        y_label=unit,
+        lines=tuple(lines),
+        log_x=True,
+        y_min=0.0,
+    )
+
+
+def _runs(data: DataSummary, verified: Verification) -> Table:
+    rows = []
+    for width in verified.widths:
+        gap, shuffled, final = verified.gap(width), verified.gap(width, "shuffled"), verified.final_error(width)
+        rows.append(
+            (
+                count(width),
+                "diverged" if gap is None else percent(gap),
+                "diverged" if shuffled is None else percent(shuffled),
+                "" if final is None else _unit(data, final),
+                "yes" if gap is not None and gap <= verified.band else "no",
+            )
+        )
+    predicted = verified.predicted_errors[-1] if verified.predicted_errors else None
+    rows.append(("infinite", "0 %", "0 %", "" if predicted is None else _unit(data, predicted), "predicted"))
+    return Table(
+        columns=(
+            Column(name="width", align="right"),
+            Column(name="largest gap, true", align="right"),
+            Column(name="largest gap, shuffled", align="right"),
+            Column(name="held-out error", align="right"),
+            Column(name="agrees"),
+        ),
+        rows=tuple(rows),
+        caption=f"Agreement: the largest gap on true labels is at most {percent(verified.band)} of the starting residual, "
+        "for every seed.",
+    )
+
+
+def _unit(data: DataSummary, error: float) -> str:
+    return rate(error) if data.task == "classification" else quantity(error)
+
+
+def _error(found: Generalisation, value: float) -> str:
+    return rate(value) if found.metric == "error rate" else quantity(value)
+
+
+def _confusion(data: DataSummary, found: Generalisation) -> Heatmap:
+    table = found.confusion or ()
+    return Heatmap(
+        title="What is taken for what",
+        description="Rows of the table are the given classes, columns the nested predictions.",
+        x_label="predicted",
+        y_label="given",
+        x_names=data.classes,
+        y_names=data.classes,
+        values=tuple(tuple(float(c) for c in row) for row in table),
+        text=tuple(tuple(str(c) if c else "" for c in row) for row in table),
+    )
+
+
+def _below_the_fold(data: DataSummary, found: Generalisation) -> Details:
+    c = found.complexity
+    unit = "" if data.task == "classification" else " The target is in units of its standard deviation."
+    blocks: list[Block] = [
+        Text(
+            text="The complexity √(2 y′H⁻¹y / n) is the leading term of Arora et al. 2019, theorem 5.1. Its other terms are "
+            "not evaluated, so it ranks labellings of the same rows and says nothing on its own." + unit
+        ),
+        Text(
+            text=f"Over all permutations of the labels it would be {quantity(c.shuffled)} (root mean square, closed form); "
+            f"{count(c.shuffles)} sampled shuffles give the percentile."
+        ),
+    ]
+    if c.unreachable > 0:
+        blocks.append(
+            Text(
+                text=f"{percent(c.unreachable)} of the labels' squared norm cannot be fitted by any network and is left out: "
+                "the value is that of the nearest labels that can be."
+            )
+        )
+    if len(c.by_class) > 1:
+        pairs = sorted(zip(data.classes, c.by_class, strict=True), key=lambda pair: -pair[1])
+        blocks.append(
+            Table(
+                columns=(Column(name="class"), Column(name="complexity", align="right")),
+                rows=tuple((name, quantity(value)) for name, value in pairs[:LISTED]),
+                caption="One class against the rest, most complex first; the headline is their root mean square",
+            )
+        )
+    return Details(title="Complexity: the leading term of a theorem, not a bound", blocks=tuple(blocks))
+
+
+def _percentile(percentile: float, shuffles: int, shuffled: float) -> str:
+    if percentile <= 100.0 / (1 + shuffles) + 1e-9:
+        return f"below all {shuffles} shuffles of the labels ({quantity(shuffled)} on average)"
+    return f"percentile {quantity(percentile)} among shuffles of the labels ({quantity(shuffled)} on average)"
+
+
+def _separation(labels: Labels) -> str:
+    share = labels.disagreement
+    test = (
+        f"{rate(labels.ambiguous or 0.0)} of the rows have a margin within a quarter of the median margin of zero (test: at "
+        f"most 7.5 %), and leave-one-out scores explain {percent(labels.explained)} of the labels' variance (test: at least "
+        "25 %)"
+    )
+    limit = (
+        f"The disagreement rate, {rate(share.value)} ({span(share.low, share.high)}), is an upper limit on label noise as "
+        "long as a wrong label is usually contradicted by the other rows."
+    )
+    if labels.separate:
+        return f"{limit} The classes separate: {test}. So a disagreeing row is more likely mislabelled or odd than ambiguous."
+    return (
+        f"{limit} **The classes do not separate** by the test used here: {test}. Overlap of the classes alone can produce "
+        "every one of these disagreements; from the features alone the two cannot be told apart, and no row is accused."
+    )
+
+
+def floor(data: DataSummary, labels: Labels) -> str:
+    """The error that rows of equal features and different labels force on every model."""
+    if data.task == "classification":
+        return (
+            f"{count(labels.conflict_rows)} rows share their features with a row of another class: **{rate(labels.floor)}** "
+            "of these rows are predicted wrongly by any model on these features, a certain error floor."
+        )
+    return (
+        f"{count(labels.conflict_rows)} rows share their features with a row of another target: a root mean square error of "
+        f"**{quantity(labels.floor)}** on these rows is certain for any model on these features."
+    )
+
+
+def _width(verified: Verification | None) -> str:
+    if verified is None:
+        return "not measured"
+    width = verified.agreeing_width
+    return f"> {count(verified.widths[-1])}" if width is None else count(width)
+
+
+def _width_note(verified: Verification | None) -> str:
+    if verified is None:
+        return "no network was trained"
+    if verified.agreeing_width is None:
+        return "at this budget"
+    return f"of {', '.join(count(w) for w in verified.widths)}, on {count(verified.n)} rows"

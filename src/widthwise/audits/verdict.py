@@ -1,0 +1,117 @@
+"""The verdict: five sentences with numbers, one for each question. Inline markup of `pages`: **bold** and `code`."""
+
+from __future__ import annotations
+
+from widthwise.audits.result import DataSummary, Generalisation, Labels, Score, Speed, Verification
+from widthwise.audits.wording import count, percent, quantity, rate, span, steps
+
+
+def verdict(
+    data: DataSummary, speed: Speed, found: Generalisation, labels: Labels, verified: Verification | None
+) -> tuple[str, ...]:
+    """One sentence for each of the five questions."""
+    return (
+        fitting(speed),
+        generalising(found),
+        doubting(data, labels),
+        sizing(speed, verified),
+        holding(verified),
+    )
+
+
+def fitting(speed: Speed) -> str:
+    """Answer 1 in a sentence."""
+    place = 1 if speed.steps[1] is not None else 0
+    fraction = percent(speed.fractions[place])
+    reached, shuffled, ratio = speed.steps[place], speed.shuffled_steps[place], speed.ratios[place]
+    if reached is None:
+        return (
+            f"**Speed.** A wide network never fits half of these labels: {percent(speed.unreachable)} of their squared "
+            "norm lies where rows coincide but labels differ."
+        )
+    if shuffled is None:
+        compare = "shuffled labels never get there, since rows that coincide would carry different labels"
+    elif ratio is not None and ratio >= 1.15:
+        compare = f"shuffled labels take **{quantity(ratio)} times** as long"
+    else:
+        compare = "shuffled labels take about as long, so the labels follow nothing that this kernel sees"
+    return f"**Speed.** A wide network brings the residual to {fraction} in **{count(reached)} steps**; {compare}."
+
+
+def generalising(found: Generalisation) -> str:
+    """Answer 2 in a sentence."""
+    return f"**Generalisation.** The nested error is **{score(found, found.nested)}**: {standing(found)}."
+
+
+def standing(found: Generalisation) -> str:
+    """Whether a wide network is the right tool, in half a sentence."""
+    best = min(found.baselines, key=lambda b: b.score.value)
+    guess = found.baselines[0]
+    if found.standing == "no better than guessing":
+        return (
+            "a wide network is **not the right tool** for this table, since it predicts no better than the "
+            f"{guess.name} ({score(found, guess.score)})"
+        )
+    against = f"{best.name} ({score(found, best.score)})"
+    if found.standing == "worse":
+        return f"a wide network is **not the right tool** for this table, since {against} does better"
+    if found.standing == "better":
+        return f"a wide network is **the right tool** for this table, ahead of {against}"
+    return f"a wide network is **a right tool** for this table, level with {against} within two standard errors"
+
+
+def score(found: Generalisation, value: Score) -> str:
+    """An error with its interval, in its unit."""
+    if found.metric == "error rate":
+        return f"{rate(value.value)} ({span(value.low, value.high)})"
+    return f"{quantity(value.value)} ({quantity(value.low)} to {quantity(value.high)})"
+
+
+def doubting(data: DataSummary, labels: Labels) -> str:
+    """Answer 3 in a sentence."""
+    share = labels.disagreement
+    if data.task == "regression":
+        return (
+            f"**Labels.** **{count(len(labels.suspects))} targets** ({rate(share.value)}) lie more than three robust "
+            "standard deviations from their leave-one-out prediction."
+        )
+    what = (
+        f"**{rate(share.value)}** of the labels ({span(share.low, share.high)}) disagree with the prediction made "
+        "without them"
+    )
+    if labels.separate:
+        return f"**Labels.** {what}; the classes separate, so these rows are worth checking first."
+    return (
+        f"**Labels.** {what}: an upper limit on label noise, not an estimate, since overlapping classes give the "
+        "same picture."
+    )
+
+
+def sizing(speed: Speed, verified: Verification | None) -> str:
+    """Answer 4 in a sentence."""
+    rates = f"the recommended rate is **{quantity(speed.learning_rate)}** on the summed loss"
+    if verified is None:
+        return f"**Width and rate.** No network was trained, so no width is advised; {rates}."
+    width = verified.agreeing_width
+    if width is None:
+        return (
+            f"**Width and rate.** The infinite-width prediction needs a width above **{count(verified.widths[-1])}** "
+            f"at this budget; {rates}."
+        )
+    return f"**Width and rate.** Networks follow the infinite-width prediction from width **{count(width)}**; {rates}."
+
+
+def holding(verified: Verification | None) -> str:
+    """Answer 5 in a sentence."""
+    if verified is None:
+        return "**Check.** The prediction was not checked by training."
+    widest = verified.widths[-1]
+    gap = verified.gap(widest)
+    what = f"**Check.** Over {steps(verified.steps)} at width {count(widest)}"
+    if gap is None:
+        return f"{what}, training **diverged**: the prediction does not hold there."
+    word = "**agree**" if gap <= verified.band else "**disagree**"
+    return (
+        f"{what}, trained networks {word} with the prediction: the largest gap is {percent(gap)} of the starting "
+        f"residual (band {percent(verified.band)})."
+    )

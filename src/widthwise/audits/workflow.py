@@ -1,0 +1,275 @@
+"""The audit: predictions from the closed forms first, then baselines and real trainings side by side."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Int
+
+from widthwise import theory
+from widthwise._checks import available_memory, count
+from widthwise._jax import device_line
+from widthwise.audits import generalisation as generalising
+from widthwise.audits.baselines import HeldOut, held_out_baselines
+from widthwise.audits.installation import versions
+from widthwise.audits.labels import labels as look_at_labels
+from widthwise.audits.result import AuditResult, DataSummary, Generalisation, Settings
+from widthwise.audits.speed import speed as fit_speed
+from widthwise.audits.verdict import verdict
+from widthwise.audits.verification import trial as plan_trial
+from widthwise.audits.verification import verification as verify_by_training
+from widthwise.datasets import Dataset, Features, Scale, encode, folds, load, prepare, resolve_scale, stratified_rows
+from widthwise.errors import DataError, ResourceError, UsageError
+from widthwise.kernels import HInf
+from widthwise.pages.progress import Progress
+
+Observer = Callable[[str, DataSummary, Any], None]
+TAUS = (0.5, 1.0, 2.0)
+FOLDS = 5
+FEWEST_ROWS = 3
+# Square matrices of the size of the data held at once: kernel, its shifted factor, its inverse, a fold's blocks.
+MATRICES = 6
+# Shares of the time of a default audit, for the progress bar alone.
+SHARE_KERNEL, SHARE_SPECTRUM, SHARE_BASELINES, SHARE_TRAINING = 0.2, 0.05, 0.35, 0.4
+
+
+def audit(
+    data: Any,
+    y: Any = None,
+    *,
+    target: str | None = None,
+    task: Literal["auto", "classification", "regression"] = "auto",
+    scale: Scale = "auto",
+    pad: float | None = None,
+    coding: Literal["centred", "raw"] = "centred",
+    groups: Any = None,
+    max_n: int = 5000,
+    subsample: Literal["stratified", "first"] = "stratified",
+    verify: Literal["quick", "thorough", "none"] = "quick",
+    seed: int = 0,
+    progress: bool = False,
+    observe: Observer | None = None,
+) -> AuditResult:
+    """Predict how a wide network fits and generalises on a labelled data set, then train some and compare.
+
+    Dynamics (speed, complexity, rates, trained networks) use the first-layer kernel `HInf`; held-out predictions use
+    the tangent kernel `NTK(depth=1)` with a ridge.
+
+    Args:
+        data: anything that `load` reads.
+        y: targets, where `data` is a matrix.
+        target: name of the target column.
+        task: classification or regression; guessed, with its reason, when `auto`.
+        scale: `standardise` (columns, then unit rows), `unit` (rows), `none`; `auto` standardises tables and brings
+            images to unit rows.
+        pad: size tau of the constant coordinate tau * sqrt(d), 0 for none; chosen among 1/2, 1 and 2 by leave-one-out
+            for tables and 0 for images when not given.
+        coding: of the labels for dynamics: `centred` by column, or `raw` -1/+1 for two classes, as in the papers.
+        groups: one label for each row of the source; rows of a group stay in one fold.
+        max_n: most rows for dense linear algebra.
+        subsample: how rows beyond `max_n` are left out: `stratified`, or the `first` ones in the order of the source.
+        verify: `quick` trains up to width 2048 on up to 512 rows; `thorough` up to 16384 on all rows; `none` trains
+            nothing.
+        seed: of subsamples, folds, shuffles and trees.
+        progress: show progress on stderr where the work takes more than two seconds.
+        observe: called as `observe(name, data, answer)` with `speed`, `labels`, `generalisation` and `verification` as
+            they come.
+
+    Returns:
+        The answers, which write themselves as JSON, as a page and as a folder.
+
+    Raises:
+        DataError: if the data cannot be used as they are.
+        UsageError: if an argument is outside its range.
+        ResourceError: if the dense matrices do not fit into memory.
+    """
+    count(max_n, "max_n", FEWEST_ROWS)
+    _choice("verify", verify, ("quick", "thorough", "none"))
+    _choice("subsample", subsample, ("stratified", "first"))
+    if pad is not None and not (np.isfinite(pad) and pad >= 0):
+        raise UsageError(f"pad must be a finite number of at least 0; {pad!r} came")
+    whole = load(data, y, target=target, task=task)
+    ds, chosen_rows, how = _rows(whole, max_n, subsample, seed)
+    _memory(ds.n)
+    coded = encode(ds, coding=coding)
+    parts = folds(
+        ds.y,
+        task=ds.task,
+        k=min(FOLDS, ds.n),
+        seed=seed,
+        groups=None if groups is None else _groups(groups, whole.n)[chosen_rows],
+    )
+    settings = Settings(
+        target=target,
+        task=task,
+        scale=scale,
+        pad=pad,
+        coding=coding,
+        max_n=max_n,
+        subsample=subsample,
+        verify=verify,
+        seed=seed,
+    )
+    shown = observe or (lambda *_: None)
+    total = SHARE_KERNEL + SHARE_SPECTRUM + SHARE_BASELINES + (SHARE_TRAINING if verify != "none" else 0.0)
+    with Progress(total, label="exact predictions", enabled=progress) as bar:
+        candidates = _scalings(ds, scale, pad)
+        Y = encode(ds).Y + encode(ds).offset
+        chosen = generalising.choose(candidates, Y, parts, lambda share: bar.advance(SHARE_KERNEL * share))
+        summary = _summary(ds, whole, how, coded.name, chosen.features)
+        kernel = HInf()(chosen.features.X)
+        spectrum = theory.spectrum(kernel)
+        del kernel
+        bar.advance(SHARE_SPECTRUM)
+        fast = fit_speed(spectrum, coded.Y)
+        shown("speed", summary, fast)
+        doubtful = look_at_labels(ds, chosen.loo, Y)
+        shown("labels", summary, doubtful)
+        # A regression target is measured in its own standard deviations, so that its unit does not matter.
+        unit = float(ds.y.std()) if ds.task == "regression" else 1.0
+        complexity = generalising.label_complexity(spectrum, coded.Y / unit, seed=seed)
+        del spectrum
+        found = generalising.generalisation(ds, chosen, parts, complexity)
+
+        compared: list[Generalisation] = []
+
+        def compare(models: tuple[HeldOut, ...]) -> None:
+            if not compared:
+                compared.append(generalising.with_baselines(ds, chosen, found, models))
+                shown("generalisation", summary, compared[0])
+
+        def advance_baselines(share: float, stop: Callable[[], None]) -> None:
+            stop()
+            bar.advance(SHARE_BASELINES * share)
+
+        with _aside(
+            lambda stop: held_out_baselines(ds, parts, seed=seed, advance=lambda share: advance_baselines(share, stop))
+        ) as models:
+            verified = None
+            if verify != "none":
+                trial = plan_trial(ds, chosen.features.X, coding=coding, verify=verify, seed=seed)
+                verified = verify_by_training(
+                    trial,
+                    advance=lambda share, label: bar.advance(SHARE_TRAINING * share, label),
+                    pause=lambda: compare(models.result()) if models.done() else None,
+                )
+            compare(models.result())
+        if verified is not None:
+            shown("verification", summary, verified)
+    return AuditResult(
+        data=summary,
+        speed=fast,
+        generalisation=compared[0],
+        labels=doubtful,
+        verification=verified,
+        verdict=verdict(summary, fast, compared[0], doubtful, verified),
+        settings=settings,
+        versions={**versions(), "device": device_line()},
+    )
+
+
+def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{name} must be one of {', '.join(allowed)}; {value!r} came")
+
+
+def _groups(groups: Any, n: int) -> Any:
+    labels = np.asarray(groups)
+    if labels.shape != (n,):
+        raise DataError(f"groups must hold one label for each of the {n} rows; shape {labels.shape} came")
+    return labels
+
+
+def _rows(ds: Dataset, max_n: int, subsample: str, seed: int) -> tuple[Dataset, Int[np.ndarray, " m"], str]:
+    """The rows to audit, their positions, and how they were chosen."""
+    if ds.n < FEWEST_ROWS:
+        raise DataError(f"an audit needs at least {FEWEST_ROWS} rows; {ds.source} has {ds.n}")
+    if ds.n <= max_n:
+        return ds, np.arange(ds.n), ""
+    if subsample == "first":
+        kept = np.arange(max_n)
+        how = f"the first {max_n} of {ds.n} rows in the order of the source"
+    else:
+        kept = stratified_rows(ds.y, max_n, task=ds.task, seed=seed)
+        how = f"a random subsample of {max_n} of {ds.n} rows, stratified by the target (seed {seed})"
+    return ds.take(kept), kept, how
+
+
+def _memory(n: int) -> None:
+    """Refuse sizes whose dense matrices do not fit."""
+    needed, there = MATRICES * 8 * n**2, available_memory()
+    if there is not None and needed > there:
+        fits = int((there / (MATRICES * 8)) ** 0.5)
+        raise ResourceError(
+            f"dense matrices of {n} rows need about {needed / 1e9:.1f} GB; {there / 1e9:.1f} GB are free. "
+            f"Use --max-n {fits} or less"
+        )
+
+
+def _scalings(ds: Dataset, scale: Scale, pad: float | None) -> list[Features]:
+    resolved = resolve_scale(scale, ds.kind)
+    if pad is not None:
+        taus: tuple[float, ...] = (pad,)
+    else:
+        taus = TAUS if resolved == "standardise" else (0.0,)
+    return [prepare(ds.X, scale=resolved, tau=tau) for tau in taus]
+
+
+def _summary(ds: Dataset, whole: Dataset, how: str, coding: str, features: Features) -> DataSummary:
+    return DataSummary(
+        source=ds.source,
+        digest=ds.digest,
+        n_source=whole.n,
+        n=ds.n,
+        d=ds.d,
+        subsample=how,
+        kind=ds.kind,
+        image_shape=ds.image_shape,
+        task=ds.task,
+        task_reason=ds.task_reason,
+        target=ds.target_name,
+        classes=ds.classes,
+        class_counts=tuple(int(c) for c in np.bincount(ds.y.astype(np.intp), minlength=len(ds.classes)))
+        if ds.classes
+        else (),
+        coding=coding,
+        steps=features.steps,
+        tau=features.tau,
+        notes=ds.notes,
+        alerts=ds.alerts,
+    )
+
+
+@dataclass(frozen=True)
+class _Stopped(Exception):  # noqa: N818 - never seen outside: it ends the worker thread
+    """Asked to stop by the thread that waits."""
+
+
+@contextlib.contextmanager
+def _aside(work: Callable[[Callable[[], None]], tuple[HeldOut, ...]]) -> Any:
+    """Run work in a daemon thread beside the trainings; it is told to stop when the block is left early."""
+    future: Future[tuple[HeldOut, ...]] = Future()
+    stopped = threading.Event()
+
+    def stop() -> None:
+        if stopped.is_set():
+            raise _Stopped
+
+    def body() -> None:
+        try:
+            future.set_result(work(stop))
+        except BaseException as failure:  # handed to the thread that asks for the result
+            future.set_exception(failure)
+
+    thread = threading.Thread(target=body, name="baselines", daemon=True)
+    thread.start()
+    try:
+        yield future
+    finally:
+        stopped.set()
