@@ -31,8 +31,8 @@ _SUBPACKAGES = (
 
 if TYPE_CHECKING:
     from widthwise import audits, datasets, errors, kernels, networks, pages, solvers, theory, training
-    from widthwise.audits.workflow import audit
     from widthwise.audits.result import AuditResult
+    from widthwise.audits.workflow import audit
     from widthwise.datasets.dataset import Dataset
     from widthwise.datasets.sources import load
     from widthwise.training.gradient_descent import train

@@ -44,12 +44,15 @@ def columns(y: Float[np.ndarray, " n"] | Float[np.ndarray, "n k"], n: int) -> Fl
     """Return targets as a matrix of columns with n rows.
 
     Raises:
-        DataError: if the number of rows differs from n.
+        DataError: if the number of rows differs from n, or a target is not finite.
     """
     Y = np.asarray(y, dtype=np.float64)
     Y = Y[:, None] if Y.ndim == 1 else Y
     if Y.shape[0] != n:
         raise DataError(f"targets must have one row for each of the {n} rows of the kernel; {Y.shape[0]} came")
+    bad = np.argwhere(~np.isfinite(Y))
+    if len(bad):
+        raise DataError(f"targets must be finite; {len(bad)} are not, the first in row {int(bad[0][0])}")
     return Y
 
 
@@ -70,7 +73,7 @@ def count(value: int, name: str, least: int = 1) -> int:
     Raises:
         UsageError: naming the argument and what came.
     """
-    if isinstance(value, bool) or int(value) != value or value < least:
+    if isinstance(value, bool) or not np.isfinite(value) or int(value) != value or value < least:
         raise UsageError(f"{name} must be an integer of at least {least}; {value!r} came")
     return int(value)
 

@@ -30,6 +30,7 @@ from widthwise.pages import (
     Table,
     Text,
 )
+from widthwise.pages.html import fragment, to_html
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -252,3 +253,15 @@ def builders() -> SimpleNamespace:
         page=make_page,
         hostile_page=make_hostile_page,
     )
+
+
+@pytest.fixture(scope="session")
+def html(page: Page) -> str:
+    """The page rendered as a document."""
+    return to_html(page)
+
+
+@pytest.fixture(scope="session")
+def piece(page: Page) -> str:
+    """The page rendered as a fragment."""
+    return fragment(page)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from widthwise.pages.html import fragment, to_html
+from widthwise.pages.html import to_html
 
 pytestmark = pytest.mark.browser
 CHROMIUM = Path("/usr/bin/chromium")
@@ -100,11 +100,6 @@ def opened(chromium, tmp_path):
         tab.close()
 
 
-@pytest.fixture(scope="module")
-def html(page):
-    return to_html(page)
-
-
 @pytest.mark.parametrize(("width", "scheme"), VIEWS)
 def test_every_text_can_be_read_and_nothing_overflows(opened, html, width, scheme):
     tab = opened(html, width, scheme)
@@ -142,8 +137,8 @@ def test_hostile_names_do_nothing(opened, builders, width):
         tab.close()
 
 
-def test_a_fragment_in_a_narrow_cell_takes_the_narrow_figures(opened, page):
-    cell = f"<!doctype html><body style='margin:0'><div style='width:500px'>{fragment(page)}</div></body>"
+def test_a_fragment_in_a_narrow_cell_takes_the_narrow_figures(opened, piece):
+    cell = f"<!doctype html><body style='margin:0'><div style='width:500px'>{piece}</div></body>"
     seen = opened(cell, 1280, "light").evaluate(MEASURE)
     assert seen["classes"] == ["narrow"]
     assert seen["faint"] == []

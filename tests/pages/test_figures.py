@@ -85,17 +85,17 @@ def test_the_range_of_an_axis_can_be_given(wide):
 
 
 def test_long_lines_are_thinned_but_keep_their_extremes():
-    x = tuple(float(k) for k in range(20_000))
-    y = tuple(math.sin(k / 500) + (5.0 if k == 12_345 else 0.0) - (7.0 if k == 777 else 0.0) for k in range(20_000))
+    x = tuple(float(k) for k in range(6_000))
+    y = tuple(math.sin(k / 500) + (5.0 if k == 4_321 else 0.0) - (7.0 if k == 777 else 0.0) for k in range(6_000))
     drawn = series(read(to_svg(one(x, y), wide=True)), 0)
     assert len(drawn) <= POINTS + 4
     assert max(b for _, b in drawn) == pytest.approx(max(y), abs=1e-3)
     assert min(b for _, b in drawn) == pytest.approx(min(y), abs=1e-3)
-    assert (drawn[0][0], drawn[-1][0]) == (pytest.approx(0, abs=1), pytest.approx(19_999, abs=1))
+    assert (drawn[0][0], drawn[-1][0]) == (pytest.approx(0, abs=1), pytest.approx(5_999, abs=1))
 
 
 def test_the_thinning_is_even_on_a_log_axis():
-    x = tuple(float(k) for k in range(1, 20_001))
+    x = tuple(float(k) for k in range(1, 6_001))
     drawn = series(read(to_svg(one(x, x, log_x=True), wide=True)), 0)
     assert sum(a < 100 for a, _ in drawn) > 30
     assert len(drawn) <= POINTS + 4

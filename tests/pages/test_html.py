@@ -45,11 +45,6 @@ def read(html):
     return reader
 
 
-@pytest.fixture(scope="module")
-def html(page):
-    return to_html(page)
-
-
 def test_the_page_is_self_contained(html):
     assert not re.search(r"https?://|//[a-z]|@import|url\((?!#)", html)
     reader = read(html)
@@ -69,8 +64,8 @@ def test_the_policy_forbids_everything_else(html):
     assert html.index("Content-Security-Policy") < html.index("<style")
 
 
-def test_ids_are_unique_and_links_arrive(html, page):
-    for text in (html, fragment(page)):
+def test_ids_are_unique_and_links_arrive(html, piece):
+    for text in (html, piece):
         elements = read(text).elements
         ids = [a["id"] for _, a in elements if "id" in a]
         assert len(ids) == len(set(ids))
@@ -88,8 +83,8 @@ def test_fragments_of_two_pages_share_a_document(builders):
     assert len(ids) == len(set(ids))
 
 
-def test_a_fragment_is_scoped(page):
-    text = fragment(page)
+def test_a_fragment_is_scoped(piece):
+    text = piece
     assert text.startswith("<div")
     assert not {"html", "head", "body", "title", "meta"} & {
         t for t, _ in read(text.replace("<title ", "<desc ").replace("</title>", "</desc>")).elements
@@ -152,8 +147,8 @@ def test_long_names_are_cut_and_names_are_isolated(builders):
     assert '<th scope="col"><bdi>' in text
 
 
-def test_inline_markup(builders):
-    text = to_html(builders.page())
+def test_inline_markup(html):
+    text = html
     assert "<li>It fits in <strong>310 steps</strong>.</li>" in text
     assert "<code><bdi>98 %</bdi></code>" in text
 

@@ -66,3 +66,9 @@ def test_scales_hold_whatever_can_be_drawn(values, log):
 @given(st.text(max_size=50), st.floats(20, 400))
 def test_fitted_text_fits(text, width):
     assert text_width(fit(text, width, 12.0), 12.0) <= max(width, 26.0) + 0.02
+
+
+def test_positions_are_linear_or_logarithmic():
+    assert [Scale(low=-1.0, high=3.0).position(v) for v in (-1.0, 0.0, 3.0)] == [0.0, 0.25, 1.0]
+    positions = [Scale(low=0.1, high=1000.0, log=True).position(v) for v in (0.1, 1.0, 1000.0)]
+    assert positions == [pytest.approx(p, abs=1e-12) for p in (0.0, 0.25, 1.0)]

@@ -513,7 +513,10 @@ def _separation(labels: Labels) -> str:
         "long as a wrong label is usually contradicted by the other rows."
     )
     if labels.separate:
-        return f"{limit} The classes separate: {test}. So a disagreeing row is more likely mislabelled or odd than ambiguous."
+        return (
+            f"{limit} The classes separate: {test}. "
+            "A row with a clearly negative margin is then more likely mislabelled or odd than ambiguous."
+        )
     return (
         f"{limit} **The classes do not separate** by the test used here: {test}. Overlap of the classes alone can produce "
         "every one of these disagreements; from the features alone the two cannot be told apart, and no row is accused."

@@ -50,9 +50,9 @@ def standing(found: Generalisation) -> str:
     if found.standing == "no better than guessing":
         return (
             "a wide network is **not the right tool** for this table, since it predicts no better than the "
-            f"{guess.name} ({score(found, guess.score)})"
+            f"{guess.name} ({value(found, guess.score)})"
         )
-    against = f"{best.name} ({score(found, best.score)})"
+    against = f"{best.name} ({value(found, best.score)})"
     if found.standing == "worse":
         return f"a wide network is **not the right tool** for this table, since {against} does better"
     if found.standing == "better":
@@ -60,11 +60,16 @@ def standing(found: Generalisation) -> str:
     return f"a wide network is **a right tool** for this table, level with {against} within two standard errors"
 
 
-def score(found: Generalisation, value: Score) -> str:
+def value(found: Generalisation, error: Score) -> str:
+    """An error in its unit."""
+    return rate(error.value) if found.metric == "error rate" else quantity(error.value)
+
+
+def score(found: Generalisation, error: Score) -> str:
     """An error with its interval, in its unit."""
     if found.metric == "error rate":
-        return f"{rate(value.value)} ({span(value.low, value.high)})"
-    return f"{quantity(value.value)} ({quantity(value.low)} to {quantity(value.high)})"
+        return f"{rate(error.value)} ({span(error.low, error.high)})"
+    return f"{quantity(error.value)} (95\u00a0% interval {quantity(error.low)} to {quantity(error.high)})"
 
 
 def doubting(data: DataSummary, labels: Labels) -> str:

@@ -19,7 +19,7 @@ from widthwise.audits import generalisation as generalising
 from widthwise.audits.baselines import HeldOut, held_out_baselines
 from widthwise.audits.installation import versions
 from widthwise.audits.labels import labels as look_at_labels
-from widthwise.audits.result import AuditResult, DataSummary, Generalisation, Settings
+from widthwise.audits.result import AuditResult, DataSummary, Generalisation, Settings, Speed
 from widthwise.audits.speed import speed as fit_speed
 from widthwise.audits.verdict import verdict
 from widthwise.audits.verification import trial as plan_trial
@@ -121,14 +121,20 @@ def audit(
     with Progress(total, label="exact predictions", enabled=progress) as bar:
         candidates = _scalings(ds, scale, pad)
         Y = encode(ds).Y + encode(ds).offset
+
+        def fit(features: Features) -> tuple[theory.Spectrum, Speed]:
+            summary = _summary(ds, whole, how, coded.name, features)
+            spectrum = theory.spectrum(HInf()(features.X))
+            bar.advance(SHARE_SPECTRUM)
+            fast = fit_speed(spectrum, coded.Y)
+            shown("speed", summary, fast)
+            return spectrum, fast
+
+        # Where there is nothing to choose between, the first answer need not wait for the choice of the ridge.
+        early = fit(candidates[0]) if len(candidates) == 1 else None
         chosen = generalising.choose(candidates, Y, parts, lambda share: bar.advance(SHARE_KERNEL * share))
+        spectrum, fast = early or fit(chosen.features)
         summary = _summary(ds, whole, how, coded.name, chosen.features)
-        kernel = HInf()(chosen.features.X)
-        spectrum = theory.spectrum(kernel)
-        del kernel
-        bar.advance(SHARE_SPECTRUM)
-        fast = fit_speed(spectrum, coded.Y)
-        shown("speed", summary, fast)
         doubtful = look_at_labels(ds, chosen.loo, Y)
         shown("labels", summary, doubtful)
         # A regression target is measured in its own standard deviations, so that its unit does not matter.

@@ -186,10 +186,9 @@ def _pixel_names(shape: tuple[int, ...]) -> list[str]:
 def _bundled(name: str, task: TaskChoice) -> Dataset:
     from sklearn import datasets  # noqa: PLC0415  scikit-learn costs a second
 
-    if name == "diabetes":  # in the units of the source, not scaled beforehand
-        bunch = datasets.load_diabetes(scaled=False)
-    else:
-        bunch = getattr(datasets, f"load_{name.replace('-', '_')}")()
+    # Diabetes in the units of the source, not scaled beforehand.
+    options = {"scaled": False} if name == "diabetes" else {}
+    bunch = getattr(datasets, f"load_{name.replace('-', '_')}")(**options)
     classes = () if name == "diabetes" else tuple(str(c) for c in bunch.target_names)
     published: Literal["classification", "regression"] = "classification" if classes else "regression"
     image = (8, 8) if name == "digits" else None

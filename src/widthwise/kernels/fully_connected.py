@@ -2,7 +2,8 @@ r"""Infinite-width kernels of fully connected ReLU networks without biases.
 
 With L hidden layers and angles :math:`\theta_0 = \angle(x,z)`, :math:`\cos\theta_h = \kappa_1(\theta_{h-1})`, the
 unit-norm covariances are :math:`\Sigma^h = \cos\theta_h` and the derivatives'
-:math:`\dot\Sigma^h = \kappa_0(\theta_{h-1})`; weight matrix l + 1 adds :math:`\Sigma^l \prod_{h>l} \dot\Sigma^h` to the tangent kernel.
+:math:`\dot\Sigma^h = \kappa_0(\theta_{h-1})`; weight matrix l + 1 adds
+:math:`\Sigma^l \prod_{h>l} \dot\Sigma^h` to the tangent kernel.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class HInf(ZonalKernel):
 
     .. math:: H^\infty(x, z) = x^\top z\,(\pi - \theta) / (2\pi)
 
-    in [-0.0893, 0.5] for unit vectors, one half on the diagonal; singular if and only if two rows are parallel or
-    a degree that the kernel does not see (odd, at least three) is needed.
+    in [-0.0894, 0.5] for unit vectors, one half on the diagonal. Positive definite if no two rows are parallel or
+    opposite; rows and their opposites together can make it singular, since it sees no odd degree above one.
 
     References:
         :cite:t:`arora2019`, equation (2); :cite:t:`du2019`.

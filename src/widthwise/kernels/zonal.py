@@ -71,7 +71,8 @@ class ZonalKernel:
     def diag(self, X: object) -> Float[np.ndarray, " n"]:
         """Values K(x, x) of the rows of X: the diagonal of `k(X)`."""
         norms = _norms(finite_matrix(X, "X"))
-        values: Float[np.ndarray, " n"] = (self.scale * float(self.profile(np.zeros(1))[0]) * norms) * norms
+        # In the order of the tiles, so that rows that coincide give the diagonal's value to the bit.
+        values: Float[np.ndarray, " n"] = (float(self.profile(np.zeros(1))[0]) * (self.scale * norms)) * norms
         return values
 
 

@@ -70,18 +70,23 @@ class MLP:
             `W` of shape (m, d) and `a` of shape (m, outputs), in JAX's current default precision.
         """
         count(d, "d")
-        if isinstance(seed, np.random.Generator):
-            seed = int(seed.integers(2**31))
-        key = jax.random.key(seed) if isinstance(seed, int | np.integer) else seed
-        first, second = jax.random.split(key)
+        generator = _generator(seed)
         drawn = self.widths[0] // 2 if self.antisymmetric else self.widths[0]
-        W = self.kappa * jax.random.normal(first, (drawn, d))
-        a = jax.random.rademacher(second, (drawn, self.outputs), dtype=W.dtype)
+        W = self.kappa * generator.standard_normal((drawn, d))
+        a = generator.choice([-1.0, 1.0], (drawn, self.outputs))
         if self.antisymmetric:
-            W, a = jnp.concatenate([W, W]), jnp.concatenate([a, -a])
-        return {"W": W, "a": a}
+            W, a = np.concatenate([W, W]), np.concatenate([a, -a])
+        precision = jax.dtypes.canonicalize_dtype(np.float64)
+        return {"W": jnp.asarray(W, precision), "a": jnp.asarray(a, precision)}
 
     def apply(self, params: Params, X: Float[Array, "n d"]) -> Float[Array, "n k"]:
         """Outputs of the network on the rows of X."""
         hidden = jnp.maximum(X @ params["W"].T, 0.0)
         return hidden @ params["a"] / jnp.sqrt(float(self.widths[0]))
+
+
+def _generator(seed: int | np.random.Generator | Array) -> np.random.Generator:
+    """NumPy's generator for a seed of any kind: JAX compiles a second for every shape that it draws on a CPU."""
+    if isinstance(seed, jax.Array):
+        return np.random.default_rng(np.asarray(jax.random.key_data(seed)).ravel().tolist())
+    return np.random.default_rng(seed)

@@ -14,7 +14,10 @@ from jaxtyping import Float
 from scipy.linalg import lapack
 
 from widthwise._checks import square
-from widthwise.errors import SingularKernelError
+from widthwise.errors import SingularKernelError, UsageError
+
+# Side of the blocks that are mirrored at once.
+BLOCK = 256
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,9 +60,12 @@ def inverse(K: Float[np.ndarray, "n n"], *, shift: float = 0.0) -> Inverse:
 
     Raises:
         DataError: if K is not square.
+        UsageError: if the shift is negative.
         SingularKernelError: if K + shift I is not positive definite to working precision.
     """
     square(K)
+    if not (np.isfinite(shift) and shift >= 0.0):
+        raise UsageError(f"what is added to the diagonal must be at least zero; {shift!r} came")
     n = len(K)
     work = np.array(K, dtype=np.float64, order="F")
     work[np.diag_indices(n)] += shift
@@ -73,8 +79,13 @@ def inverse(K: Float[np.ndarray, "n n"], *, shift: float = 0.0) -> Inverse:
             "singular to working precision (rows that coincide do this). Use a larger ridge"
         )
     solved, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
-    lower = np.tril(solved)
-    matrix = lower + np.tril(lower, -1).T
+    # Column by column the lower triangle is whole; its transpose, row by row, fills the upper one.
+    matrix = solved.T
+    for start in range(0, n, BLOCK):
+        rows = slice(start, min(start + BLOCK, n))
+        corner = np.triu(matrix[rows, rows])
+        matrix[rows, rows] = corner + np.triu(corner, 1).T
+        matrix[rows.stop :, rows] = matrix[rows, rows.stop :].T
     probe = np.random.default_rng(0).choice([-1.0, 1.0], n)
     back = matrix @ probe
     residual = float(np.linalg.norm(K @ back + shift * back - probe) / np.sqrt(n))

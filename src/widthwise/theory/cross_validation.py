@@ -16,7 +16,7 @@ import scipy.linalg
 from jaxtyping import Float, Int
 
 from widthwise._checks import columns, square
-from widthwise.errors import UsageError
+from widthwise.errors import DataError, UsageError
 from widthwise.solvers import Inverse, inverse
 
 
@@ -91,15 +91,18 @@ def leave_one_out(
     square(K)
     Y = columns(y, len(K))
     A = inverse(K, shift=ridge)
+    applied = _apply(A, Y)
     if groups is None:
-        return _loo(A, Y, center)
+        return _loo(A, applied, Y, center)
     labels = np.unique(groups)
     if len(labels) < 2:
         raise UsageError("groups must name at least two groups; one came")
+    if len(groups) != len(K):
+        raise DataError(f"groups must name each of the {len(K)} rows of the kernel; {len(groups)} came")
     residuals = np.empty_like(Y)
     for label in labels:
         out = np.nonzero(groups == label)[0]
-        residuals[out] = _block_residuals(A.matrix, Y, out, center)
+        residuals[out] = _block_residuals(applied, Y, out, center)
     return LeaveOneOut(
         predictions=Y - residuals,
         residuals=residuals,
@@ -124,24 +127,42 @@ def nested_scores(
         K: kernel matrix of all rows.
         y: targets, one column for each output.
         ridge: added to the diagonal, in the units of K.
-        folds: rows of each held-out part.
+        folds: rows of each held-out part; every row is in exactly one.
 
     Raises:
+        UsageError: if a row is in no fold or in several.
         SingularKernelError: if K + ridge I is singular to working precision.
     """
     square(K)
     Y = columns(y, len(K))
     A = inverse(K, shift=ridge)
+    if not np.array_equal(np.sort(np.concatenate(folds)), np.arange(len(K))):
+        raise UsageError(f"folds must hold each of the {len(K)} rows exactly once")
+    applied = _apply(A, Y)
     held_out = np.empty_like(Y)
     inner = np.empty(len(folds))
     for number, out in enumerate(folds):
-        held_out[out] = Y[out] - _block_residuals(A.matrix, Y, out, True)
-        inner[number] = _inner_mean_square(A.matrix, Y, out)
-    return NestedScores(ridge=float(ridge), loo=_loo(A, Y, True), inner=inner, held_out=held_out)
+        residuals, inner[number] = _fold(applied, Y, out)
+        held_out[out] = Y[out] - residuals
+    return NestedScores(ridge=float(ridge), loo=_loo(A, applied, Y, True), inner=inner, held_out=held_out)
 
 
-def _loo(A: Inverse, Y: Float[np.ndarray, "n k"], center: bool) -> LeaveOneOut:
-    residuals = _loo_residuals(np.diag(A.matrix), A.matrix @ Y, A.matrix.sum(axis=1), Y, center)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Applied:
+    """The inverse, and what every fold needs of it."""
+
+    matrix: Float[np.ndarray, "n n"]
+    diagonal: Float[np.ndarray, " n"]
+    Ay: Float[np.ndarray, "n k"]
+    A1: Float[np.ndarray, " n"]
+
+
+def _apply(A: Inverse, Y: Float[np.ndarray, "n k"]) -> _Applied:
+    return _Applied(matrix=A.matrix, diagonal=np.diag(A.matrix), Ay=A.matrix @ Y, A1=A.matrix.sum(axis=1))
+
+
+def _loo(A: Inverse, applied: _Applied, Y: Float[np.ndarray, "n k"], center: bool) -> LeaveOneOut:
+    residuals = _loo_residuals(applied.diagonal, applied.Ay, applied.A1, Y, center)
     return LeaveOneOut(
         predictions=Y - residuals,
         residuals=residuals,
@@ -165,30 +186,42 @@ def _loo_residuals(
 
 
 def _block_residuals(
-    A: Float[np.ndarray, "n n"], Y: Float[np.ndarray, "n k"], out: Int[np.ndarray, " m"], center: bool
+    applied: _Applied, Y: Float[np.ndarray, "n k"], out: Int[np.ndarray, " m"], center: bool
 ) -> Float[np.ndarray, "m k"]:
     """Residuals on the rows `out` of the fit without them."""
-    shifted = Y
-    if center:
-        remaining = (Y.sum(axis=0) - Y[out].sum(axis=0)) / (len(Y) - len(out))
-        shifted = Y - remaining
-    found: Float[np.ndarray, "m k"] = scipy.linalg.solve(
-        A[np.ix_(out, out)], A[out] @ shifted, assume_a="pos", check_finite=False
-    )
-    return found
+    factor = scipy.linalg.cho_factor(applied.matrix[np.ix_(out, out)], lower=True, check_finite=False)
+    return np.asarray(scipy.linalg.cho_solve(factor, _shifted(applied, Y, out, center), check_finite=False))
 
 
-def _inner_mean_square(A: Float[np.ndarray, "n n"], Y: Float[np.ndarray, "n k"], out: Int[np.ndarray, " m"]) -> float:
-    """Leave-one-out mean square within the rows that remain when `out` is removed."""
+def _shifted(
+    applied: _Applied, Y: Float[np.ndarray, "n k"], out: Int[np.ndarray, " m"], center: bool
+) -> Float[np.ndarray, "m k"]:
+    """Rows `out` of A times the targets, centred by the mean of the rows that remain."""
+    if not center:
+        return np.asarray(applied.Ay[out])
+    remaining = (Y.sum(axis=0) - Y[out].sum(axis=0)) / (len(Y) - len(out))
+    return np.asarray(applied.Ay[out] - remaining * applied.A1[out, None])
+
+
+def _fold(
+    applied: _Applied, Y: Float[np.ndarray, "n k"], out: Int[np.ndarray, " m"]
+) -> tuple[Float[np.ndarray, "m k"], float]:
+    """Residuals on a fold, and the leave-one-out mean square within the rows that remain, from one factor."""
     kept = np.setdiff1d(np.arange(len(Y)), out)
-    cross = A[np.ix_(out, kept)]
-    correction = scipy.linalg.solve(A[np.ix_(out, out)], cross, assume_a="pos", check_finite=False)
-    targets = np.zeros_like(Y)
-    targets[kept] = Y[kept]
-    ones = np.zeros(len(Y))
-    ones[kept] = 1.0
-    stacked = A @ np.column_stack([targets, ones])
-    applied = stacked[kept] - correction.T @ stacked[out]
-    diagonal = np.diag(A)[kept] - np.sum(cross * correction, axis=0)
-    residuals = _loo_residuals(diagonal, applied[:, :-1], applied[:, -1], Y[kept], True)
-    return float(np.mean(np.sum(residuals**2, axis=1)))
+    block, cross = applied.matrix[np.ix_(out, out)], applied.matrix[np.ix_(out, kept)]
+    factor = np.linalg.cholesky(block)
+    targets, ones = Y[out], np.ones((len(out), 1))
+    # A times the targets and ones of the remaining rows alone: what the fold's own rows add is taken off.
+    whole = np.column_stack([applied.Ay, applied.A1])
+    own = np.column_stack([targets, ones])
+    right = np.column_stack([_shifted(applied, Y, out, True), whole[out] - block @ own])
+    half = scipy.linalg.solve_triangular(
+        factor, np.column_stack([right, cross]), lower=True, check_finite=False, overwrite_b=True
+    )
+    k = Y.shape[1]
+    residuals = scipy.linalg.solve_triangular(factor, half[:, :k], lower=True, trans="T", check_finite=False)
+    schur = half[:, 2 * k + 1 :]
+    remaining = whole[kept] - cross.T @ own - schur.T @ half[:, k : 2 * k + 1]
+    diagonal = applied.diagonal[kept] - np.einsum("ij,ij->j", schur, schur)
+    inner = _loo_residuals(diagonal, remaining[:, :-1], remaining[:, -1], Y[kept], True)
+    return np.asarray(residuals), float(np.mean(np.sum(inner**2, axis=1)))

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from widthwise._checks import columns, positive
-from widthwise.errors import UsageError
+from widthwise.errors import DataError, UsageError
 from widthwise.solvers import eigh
 
 # Steps beyond this are not counted: the answer is "never, for any practical purpose".
@@ -98,8 +98,8 @@ def spectrum(K: Float[np.ndarray, "n n"]) -> Spectrum:
 
 
 def largest_stable_rate(spectrum: Spectrum) -> float:
-    """The rate 2 / lambda_max: gradient descent on the summed loss diverges above it."""
-    return 2.0 / float(spectrum.values[0])
+    """The rate 2 / lambda_max: gradient descent on the summed loss diverges above it; infinite for a zero kernel."""
+    return 2.0 / float(spectrum.values[0]) if spectrum.rank else float("inf")
 
 
 def recommended_rate(spectrum: Spectrum) -> float:
@@ -107,7 +107,12 @@ def recommended_rate(spectrum: Spectrum) -> float:
 
     Every mode then decays without oscillation, and a finite network, whose largest eigenvalue scatters around the
     infinite-width one, keeps a factor of two before it diverges.
+
+    Raises:
+        DataError: if the kernel matrix is zero, and nothing can be learned at any rate.
     """
+    if not spectrum.rank:
+        raise DataError("the kernel matrix must not be zero: rows of zeros have nothing to learn from")
     return 1.0 / float(spectrum.values[0])
 
 
@@ -160,12 +165,12 @@ def shuffled_energies(
     r"""Mean of :math:`(v_i^\top y_\pi)^2` over all permutations of the labels.
 
     With :math:`p = \overline{y^2}` and :math:`q = (\sum_{i\ne j} y_i y_j) / (n(n-1))` it is
-    :math:`(p - q) + q\,(v_i^\top 1)^2`.
+    :math:`(p - q) + q\,(v_i^\top 1)^2`. One row alone has one permutation, and q plays no part.
     """
     n = len(spectrum.values)
     Y = columns(y, n)
     square = np.mean(Y**2, axis=0)
-    product = (Y.sum(axis=0) ** 2 - n * square) / (n * (n - 1))
+    product = (Y.sum(axis=0) ** 2 - n * square) / max(n * (n - 1), 1)
     ones: Float[np.ndarray, " n"] = spectrum.vectors.sum(axis=0) ** 2
     energies: Float[np.ndarray, "n k"] = (square - product)[None, :] + product[None, :] * ones[:, None]
     return np.asarray(np.maximum(energies, 0.0))
@@ -182,7 +187,8 @@ def curve_of_energies(
     counts = np.arange(int(steps) + 1) if np.ndim(steps) == 0 else np.asarray(steps, dtype=np.int64)
     if counts.size and counts.min() < 0:
         raise UsageError(f"steps must not be negative; {int(counts.min())} came")
-    by_column = np.sqrt(_decay(spectrum, learning_rate, counts) @ energies)
+    with np.errstate(over="ignore"):
+        by_column = np.sqrt(_decay(spectrum, learning_rate, counts) @ energies)
     return TrainingCurve(
         steps=counts,
         residual=np.sqrt(np.sum(by_column**2, axis=1)),
@@ -207,8 +213,12 @@ def steps_to(
         The number of steps; None where it is beyond 10^15 or never: labels outside the range of the kernel.
 
     Raises:
-        UsageError: if the rate reaches the largest stable one, where the residual need not fall.
+        UsageError: if the rate is not positive or reaches the largest stable one, where the residual need not fall,
+            or the fraction is outside (0, 1).
     """
+    positive(learning_rate, "learning_rate")
+    if not 0.0 < fraction < 1.0:
+        raise UsageError(f"fraction must lie between 0 and 1; {fraction!r} came")
     if learning_rate >= largest_stable_rate(spectrum):
         raise UsageError(
             f"learning_rate must be below 2 / lambda_max = {largest_stable_rate(spectrum):.6g}; "
@@ -216,16 +226,17 @@ def steps_to(
         )
     total = energies.sum(axis=1)
     goal = fraction**2 * total.sum()
+    if goal == 0.0:
+        return 0
 
     def fitted(k: int) -> bool:
         return bool(_decay(spectrum, learning_rate, np.array([k]))[0] @ total <= goal)
 
-    high = 1
+    low, high = 0, 1
     while not fitted(high):
-        high *= 2
-        if high > MOST_STEPS:
+        if high == MOST_STEPS:
             return None
-    low = high // 2 if high > 1 else 0
+        low, high = high, min(2 * high, MOST_STEPS)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if fitted(middle) else (middle, high)
@@ -252,20 +263,24 @@ def test_curve(
         steps: numbers of steps at which to evaluate.
 
     Raises:
-        UsageError: if the rate is not positive.
+        UsageError: if the rate is not positive or a step is negative.
     """
     positive(learning_rate, "learning_rate")
-    projections = spectrum.project(y)
-    basis = K_test @ spectrum.vectors
-    scaled = learning_rate * spectrum.values
+    if np.any(np.asarray(steps) < 0):
+        raise UsageError(f"steps must not be negative; {int(np.min(steps))} came")
+    # Eigenvalues at rounding do not move, as in `training_curve`: what would grow along them is rounding too.
+    kept = slice(spectrum.rank)
+    projections = spectrum.project(y)[kept]
+    basis = K_test @ spectrum.vectors[:, kept]
+    scaled = learning_rate * spectrum.values[kept]
     slices = []
     for k in np.asarray(steps):
         # (1 - (1 - x)^k) / x by expm1, so that small eigenvalues lose no digits; x >= 1 oscillates and is direct.
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             slow = -np.expm1(k * np.log1p(-np.minimum(scaled, 1.0)))
             grown = np.where(scaled < 1.0, slow, 1.0 - (1.0 - scaled) ** float(k))
-            gain = np.where(scaled > 0, learning_rate * grown / scaled, learning_rate * float(k))
-        slices.append(basis @ (gain[:, None] * projections))
+            gain = learning_rate * grown / scaled
+            slices.append(basis @ (gain[:, None] * projections))
     return TestCurve(steps=np.asarray(steps), predictions=np.array(slices))
 
 
@@ -279,4 +294,6 @@ def _decay(spectrum: Spectrum, learning_rate: float, steps: Int[np.ndarray, " t"
         shrink = 1.0 - learning_rate * values
         rate = np.where(shrink > 0, np.log1p(-np.minimum(learning_rate * values, 1.0)), np.log(np.abs(shrink)))
         exponents = 2.0 * steps[:, None].astype(np.float64) * rate[None, :]
-        return np.where(steps[:, None] == 0, 1.0, np.exp(exponents))
+        # Finite even where the rate is unstable, so that nothing times no energy stays nothing.
+        grown = np.minimum(np.exp(exponents), np.finfo(np.float64).max)
+        return np.where(steps[:, None] == 0, 1.0, grown)

@@ -17,7 +17,8 @@ from widthwise.errors import SingularKernelError, UsageError
 from widthwise.theory.dynamics import Spectrum, shuffled_energies
 from widthwise.theory.dynamics import spectrum as spectrum_of
 
-# A part of the labels outside the kernel's range below this share of their norm is rounding of the eigenvectors.
+# A part of a column of labels outside the kernel's range, up to this share of its squared norm, counts as rounding
+# of the eigenvectors.
 RANGE_TOLERANCE = 1e-9
 
 
@@ -27,7 +28,8 @@ class Complexity:
 
     Attributes:
         by_column: sqrt(2 y'H^-1 y / n) for each column.
-        residual: relative residual |y - H alpha| / |y| of the solve, the worst column's.
+        residual: relative residual |y - H alpha| / |y| of the solve, the worst column's; y without its unreachable
+            part. From a spectrum alone, H is what its eigenvectors rebuild.
         condition: estimate of the condition number of H; infinite where H is singular to working precision.
         unreachable: share of the labels' squared norm outside the range of H: what no network can fit.
     """
@@ -177,8 +179,10 @@ def _by_spectrum(
     kept = spectrum.rank
     projections = spectrum.project(Y)
     total = float(np.sum(Y**2))
-    unreachable = float(np.sum(projections[kept:] ** 2)) / total if total > 0 else 0.0
-    if unreachable <= RANGE_TOLERANCE:
+    outside = np.sum(projections[kept:] ** 2, axis=0)
+    unreachable = float(outside.sum()) / total if total > 0 else 0.0
+    # By column: one of small numbers must not hide behind one of large ones.
+    if np.all(outside <= RANGE_TOLERANCE * np.sum(Y**2, axis=0)):
         unreachable = 0.0
     elif off_range == "raise":
         raise SingularKernelError(
@@ -186,7 +190,10 @@ def _by_spectrum(
             f"outside{_coinciding(gram)}. Merge rows that coincide, or pass off_range='drop'"
         )
     quadratic = np.sum(projections[:kept] ** 2 / spectrum.values[:kept, None], axis=0)
-    rebuilt = spectrum.vectors[:, :kept] @ projections[:kept]
+    if gram is None:
+        rebuilt = spectrum.vectors[:, :kept] @ projections[:kept]
+    else:
+        rebuilt = gram @ (spectrum.vectors[:, :kept] @ (projections[:kept] / spectrum.values[:kept, None]))
     reachable = Y - spectrum.vectors[:, kept:] @ projections[kept:]
     sizes = np.linalg.norm(Y, axis=0)
     residual = np.linalg.norm(reachable - rebuilt, axis=0) / np.where(sizes > 0, sizes, 1.0)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from widthwise._checks import columns
+from widthwise._checks import columns, count
+from widthwise.errors import UsageError
 
 # Standard normal quantile of a two-sided 95 % interval.
 NORMAL_95 = 1.959963984540054
@@ -103,9 +104,15 @@ def wilson(successes: int, n: int) -> Proportion:
 
     .. math:: \frac{p + z^2/2n \pm z\sqrt{p(1-p)/n + z^2/4n^2}}{1 + z^2/n}
 
+    Raises:
+        UsageError: if there are no rows, or more successes than rows.
+
     References:
         :cite:t:`wilson1927`.
     """
+    count(n, "n")
+    if not 0 <= successes <= n:
+        raise UsageError(f"successes must lie between 0 and {n}; {successes!r} came")
     share, z2 = successes / n, NORMAL_95**2
     centre = share + z2 / (2 * n)
     spread = NORMAL_95 * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2))

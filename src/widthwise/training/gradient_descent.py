@@ -20,6 +20,9 @@ from widthwise._checks import columns, count, finite_matrix, positive
 from widthwise.errors import DataError, UsageError
 from widthwise.networks import MLP, Params
 
+# Output signs, inputs, targets, rate: what a run does not change.
+Problem = tuple[Array, Array, Array, Array]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class History:
@@ -74,7 +77,8 @@ def train(
 ) -> TrainingRun:
     """Train the first layer of a network by full-batch gradient descent, in float32.
 
-    A run that diverges stops being updated where it diverges and says so: it is a result, not an error.
+    A run that diverges keeps the parameters of the step where its residual stopped being finite, and says so: it is a
+    result, not an error.
 
     Args:
         net: the network; its number of outputs is that of the columns of y.
@@ -87,7 +91,8 @@ def train(
         seed: of the start.
         watch: rows on which the outputs are wanted along training.
         watch_at: increasing numbers of steps at which they are wanted; the last step when not given.
-        between: called with the number of steps done each time the watched rows are evaluated; may raise to stop.
+        between: called with the number of steps done each time the watched rows are evaluated, and at the end; may
+            raise to stop.
 
     Raises:
         UsageError: if an argument is outside its range.
@@ -102,6 +107,8 @@ def train(
     if Y.shape[1] != net.outputs:
         raise DataError(f"the network has {net.outputs} outputs, y {Y.shape[1]} columns: they must agree")
     stops = np.array([steps]) if watch_at is None else np.unique(np.asarray(watch_at, dtype=np.int64))
+    if not len(stops):
+        raise UsageError("watch_at must hold a number of steps; none came")
     if stops[0] < 0 or stops[-1] > steps:
         raise UsageError(f"watch_at must lie between 0 and {steps}; {stops[0]} to {stops[-1]} came")
     held = np.zeros((0, rows.shape[1])) if watch is None else finite_matrix(watch, "watch")
@@ -111,18 +118,20 @@ def train(
     inputs, targets = jnp.asarray(rows, jnp.float32), jnp.asarray(Y, jnp.float32)
     held_inputs = jnp.asarray(held, jnp.float32)
     params = net.init(seed, d=rows.shape[1])
-    advance = _compiled(net)
+    advance, evaluate = _compiled(net)
+    a = params["a"]
+    problem = (a, inputs, targets, np.float32(learning_rate))
     W, residual = params["W"], jnp.zeros(steps + 1, jnp.float32)
     outputs, done = [], 0
     for stop in np.append(stops, steps) if stops[-1] < steps else stops:
-        W, residual = advance(W, residual, params["a"], inputs, targets, np.float32(learning_rate), done, int(stop))
+        W, residual = advance(W, residual, problem, done, int(stop))
         done = int(stop)
         if done in stops:
-            outputs.append(np.asarray(net.apply({"W": W, "a": params["a"]}, held_inputs)))
+            outputs.append(np.asarray(evaluate({"W": W, "a": a}, held_inputs)))
         if between is not None:
             between(done)
     norms = np.asarray(residual, dtype=np.float64)
-    norms[steps] = np.linalg.norm(np.asarray(targets - net.apply({"W": W, "a": params["a"]}, inputs)))
+    norms[steps] = np.linalg.norm(np.asarray(targets - evaluate({"W": W, "a": a}, inputs)))
     broken = np.nonzero(~np.isfinite(norms))[0]
     return TrainingRun(
         history=History(
@@ -131,19 +140,18 @@ def train(
             watched=stops,
             outputs=np.array(outputs, dtype=np.float64),
         ),
-        params={"W": W, "a": params["a"]},
+        params={"W": W, "a": a},
         diverged=int(broken[0]) if len(broken) else None,
     )
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled(net: MLP) -> Callable[..., tuple[Array, Array]]:
-    """Compile the loop for one architecture; the number of steps stays free, so one compilation serves every run."""
+def _compiled(net: MLP) -> tuple[Callable[..., tuple[Array, Array]], Callable[..., Array]]:
+    """The loop and the outputs of one architecture, compiled; steps stay free, so one compilation serves every run."""
     scale = float(net.widths[0]) ** -0.5
 
-    def advance(
-        W: Array, residual: Array, a: Array, X: Array, Y: Array, rate: Array, start: int, stop: int
-    ) -> tuple[Array, Array]:
+    def advance(W: Array, residual: Array, problem: Problem, start: int, stop: int) -> tuple[Array, Array]:
+        a, X, Y, rate = problem
         readout = a * scale
 
         def step(k: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -152,9 +160,11 @@ def _compiled(net: MLP) -> Callable[..., tuple[Array, Array]]:
             error = jnp.maximum(signal, 0.0) @ readout - Y
             # The derivative of ReLU at zero is one, as in the papers.
             back = (error @ readout.T) * (signal >= 0)
-            return weights - rate * (back.T @ X), norms.at[k].set(jnp.linalg.norm(error))
+            norm = jnp.linalg.norm(error)
+            moved = weights - rate * (back.T @ X)
+            return jnp.where(jnp.isfinite(norm), moved, weights), norms.at[k].set(norm)
 
         done: tuple[Array, Array] = jax.lax.fori_loop(start, stop, step, (W, residual))
         return done
 
-    return jax.jit(advance)
+    return jax.jit(advance), jax.jit(net.apply)
