@@ -29,6 +29,7 @@ def labels(ds: Dataset, predictions: Float[np.ndarray, "n k"], Y: Float[np.ndarr
     classes = ds.task == "classification"
     separate: bool | None = None
     ambiguous: float | None = None
+    confident: float | None = None
     found = theory.conflicts(ds.X, ds.y, classes=classes)
     if classes:
         scores = np.column_stack([-predictions, predictions]) if len(ds.classes) == 2 else predictions
@@ -38,6 +39,7 @@ def labels(ds: Dataset, predictions: Float[np.ndarray, "n k"], Y: Float[np.ndarr
         margin, suggested = seen.margin, [ds.classes[c] for c in seen.suggested]
         given = [ds.classes[c] for c in ds.y.astype(np.intp)]
         separate, ambiguous, explained = separation.separate, separation.ambiguous, separation.explained
+        confident = separation.confident
     else:
         residual = ds.y - predictions[:, 0]
         spread = float(np.median(np.abs(residual - np.median(residual)))) / NORMAL_MAD
@@ -64,6 +66,7 @@ def labels(ds: Dataset, predictions: Float[np.ndarray, "n k"], Y: Float[np.ndarr
         separate=separate,
         ambiguous=ambiguous,
         explained=explained,
+        confident=confident,
         conflicts=tuple(
             Conflict(rows=tuple(int(ds.rows[i]) for i in group), labels=tuple(given[i] for i in group))
             for group in found.groups[:LISTED_CONFLICTS]

@@ -245,6 +245,7 @@ class Labels:
         separate: whether the classes separate by the test below; None for regression.
         ambiguous: share of rows within a quarter of the median margin of zero; None for regression.
         explained: share of label variance that held-out scores explain.
+        confident: share of the suspects that lie far on the other side of the boundary; None for regression.
         conflicts: groups of rows with equal features and different targets, the first fifty.
         conflict_rows: rows in all such groups.
         floor: error that no model on these features can avoid on these rows.
@@ -258,6 +259,7 @@ class Labels:
     separate: bool | None
     ambiguous: float | None
     explained: float
+    confident: float | None
     conflicts: tuple[Conflict, ...]
     conflict_rows: int
     floor: float

@@ -513,9 +513,14 @@ def _separation(labels: Labels) -> str:
         "long as a wrong label is usually contradicted by the other rows."
     )
     if labels.separate:
+        far = (
+            f"{percent(labels.confident or 0.0)} of the disagreeing rows lie beyond half the median margin on the other side"
+            if labels.suspects
+            else "No row disagrees"
+        )
         return (
-            f"{limit} The classes separate: {test}. "
-            "A row with a clearly negative margin is then more likely mislabelled or odd than ambiguous."
+            f"{limit} The classes separate: {test}. {far}; wrong labels would lie there (more than half of them), rare or "
+            "ambiguous rows would not."
         )
     return (
         f"{limit} **The classes do not separate** by the test used here: {test}. Overlap of the classes alone can produce "

@@ -84,8 +84,18 @@ def doubting(data: DataSummary, labels: Labels) -> str:
         f"**{rate(share.value)}** of the labels ({span(share.low, share.high)}) disagree with the prediction made "
         "without them"
     )
+    if labels.separate and not labels.suspects:
+        return f"**Labels.** {what}, and the classes separate: no sign of label noise."
+    if labels.separate and (labels.confident or 0.0) >= 0.5:
+        return (
+            f"**Labels.** {what}; the classes separate and most of these rows lie far on the other side, where wrong "
+            "labels would: check them."
+        )
     if labels.separate:
-        return f"**Labels.** {what}; the classes separate, so these rows are worth checking first."
+        return (
+            f"**Labels.** {what}; the classes separate and these rows lie close to the boundary, where rare or "
+            "ambiguous rows would: little sign of label noise."
+        )
     return (
         f"**Labels.** {what}: an upper limit on label noise, not an estimate, since overlapping classes give the "
         "same picture."

@@ -64,11 +64,14 @@ class Separation:
         ambiguous: share of rows whose margin lies within a quarter of the median absolute margin around zero.
         explained: share of the variance of the coded labels that held-out scores explain.
         separate: ambiguous at most 7.5 % and explained at least 25 %.
+        confident: share of the rows with a negative margin that lie beyond half the median absolute margin on the other
+            side, where flipped labels lie and ambiguous rows do not; 0 where there are no such rows.
     """
 
     ambiguous: float
     explained: float
     separate: bool
+    confident: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -138,12 +141,15 @@ def separation(
     """
     size = np.abs(margin)
     ambiguous = float(np.mean(size <= np.median(size) / 4.0))
+    doubtful = margin[margin < 0]
+    confident = float(np.mean(doubtful < -np.median(size) / 2.0)) if len(doubtful) else 0.0
     spread = float(np.sum((y - y.mean(axis=0)) ** 2))
     explained = 1.0 - float(np.sum((y - predictions) ** 2)) / spread if spread > 0 else 0.0
     return Separation(
         ambiguous=ambiguous,
         explained=explained,
         separate=ambiguous <= MOST_AMBIGUOUS and explained >= LEAST_EXPLAINED,
+        confident=confident,
     )
 
 
