@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from widthwise import theory
 from widthwise.audits.baselines import HeldOut
 from widthwise.audits.result import Baseline, Generalisation, LabelComplexity, Score
+from widthwise.audits.targets import predictions
 from widthwise.datasets import Dataset, Features, decode
 from widthwise.kernels import NTK
 
@@ -62,9 +63,9 @@ def choose(
     for features in candidates:
         K = KERNEL(features.X)
         unit = float(np.mean(np.diag(K)))
-        found = _descend(K, unit, Y, folds)
+        found = _descend(K, unit, Y, folds, lambda: advance(1.0 / (len(RIDGES) * len(candidates))))
         scores.extend((features, ridge, score) for ridge, score in found.items())
-        advance(1.0 / len(candidates))
+        advance((1.0 - len(found) / len(RIDGES)) / len(candidates))
     best = min(scores, key=lambda s: s[2].loo.mean_square)
     inner = np.array([score.inner for _, _, score in scores])
     held_out = np.empty_like(Y)
@@ -85,6 +86,7 @@ def _descend(
     unit: float,
     Y: Float[np.ndarray, "n k"],
     folds: Sequence[Int[np.ndarray, " m"]],
+    advance: Callable[[], None],
 ) -> dict[float, theory.NestedScores]:
     """Scores of the ridges around the minimum of every criterion (all rows, each training part).
 
@@ -95,6 +97,7 @@ def _descend(
     while wanted:
         for position in wanted:
             found[position] = theory.nested_scores(K, Y, ridge=RIDGES[position] * unit, folds=folds)
+            advance()
         known = sorted(found)
         criteria = np.array([[found[p].loo.mean_square, *found[p].inner] for p in known])
         minima = {known[i] for i in criteria.argmin(axis=0)}
@@ -125,7 +128,7 @@ def generalisation(
     complexity: LabelComplexity,
 ) -> Generalisation:
     """Errors of the chosen kernel predictor; the baselines join by `with_baselines`."""
-    losses = row_losses(ds, _predictions(ds, chosen.held_out))
+    losses = row_losses(ds, predictions(ds, chosen.held_out))
     confusion = r2 = None
     if ds.task == "classification":
         table = np.zeros((len(ds.classes), len(ds.classes)), dtype=np.int64)
@@ -141,7 +144,7 @@ def generalisation(
         folds=len(folds),
         nested=score(ds, losses),
         fold_errors=tuple(score(ds, losses[fold]).value for fold in folds),
-        loo=score(ds, row_losses(ds, _predictions(ds, chosen.loo))).value,
+        loo=score(ds, row_losses(ds, predictions(ds, chosen.loo))).value,
         r2=r2,
         confusion=confusion,
         baselines=(),
@@ -154,7 +157,7 @@ def generalisation(
 
 def with_baselines(ds: Dataset, chosen: Chosen, found: Generalisation, models: Sequence[HeldOut]) -> Generalisation:
     """Compare with other models, row by row on the same folds."""
-    own = row_losses(ds, _predictions(ds, chosen.held_out))
+    own = row_losses(ds, predictions(ds, chosen.held_out))
     baselines = []
     for model in models:
         losses = row_losses(ds, model.predictions)
@@ -178,11 +181,11 @@ def with_baselines(ds: Dataset, chosen: Chosen, found: Generalisation, models: S
     return replace(found, baselines=tuple(baselines), standing=standing)
 
 
-def row_losses(ds: Dataset, predictions: Int[np.ndarray, " n"] | Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+def row_losses(ds: Dataset, predicted: Int[np.ndarray, " n"] | Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Loss of each row: one for a wrong class, the squared error of a number."""
     if ds.task == "classification":
-        return np.asarray(predictions != ds.y, dtype=np.float64)
-    return np.asarray((predictions - ds.y) ** 2)
+        return np.asarray(predicted != ds.y, dtype=np.float64)
+    return np.asarray((predicted - ds.y) ** 2)
 
 
 def score(ds: Dataset, losses: Float[np.ndarray, " n"]) -> Score:
@@ -193,7 +196,3 @@ def score(ds: Dataset, losses: Float[np.ndarray, " n"]) -> Score:
     mean = float(losses.mean())
     spread = theory.NORMAL_95 * float(losses.std(ddof=1)) / math.sqrt(len(losses)) if len(losses) > 1 else 0.0
     return Score(value=math.sqrt(mean), low=math.sqrt(max(mean - spread, 0.0)), high=math.sqrt(mean + spread))
-
-
-def _predictions(ds: Dataset, scores: Float[np.ndarray, "n k"]) -> Int[np.ndarray, " n"] | Float[np.ndarray, " n"]:
-    return decode(scores, len(ds.classes)) if ds.task == "classification" else scores[:, 0]

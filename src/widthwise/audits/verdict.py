@@ -76,6 +76,8 @@ def doubting(data: DataSummary, labels: Labels) -> str:
     """Answer 3 in a sentence."""
     share = labels.disagreement
     if data.task == "regression":
+        if not labels.suspects:
+            return "**Labels.** No target lies more than three robust standard deviations from its leave-one-out prediction."
         return (
             f"**Labels.** **{count(len(labels.suspects))} targets** ({rate(share.value)}) lie more than three robust "
             "standard deviations from their leave-one-out prediction."

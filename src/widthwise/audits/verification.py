@@ -13,7 +13,8 @@ from widthwise import theory
 from widthwise.audits.generalisation import row_losses, score
 from widthwise.audits.result import Curve, Run, Verification
 from widthwise.audits.speed import spaced
-from widthwise.datasets import Dataset, decode, encode, stratified_rows
+from widthwise.audits.targets import predictions, targets
+from widthwise.datasets import Dataset, stratified_rows
 from widthwise.kernels import HInf
 from widthwise.networks import MLP
 from widthwise.training import train
@@ -39,6 +40,7 @@ class Trial:
     Y: Float[np.ndarray, "n k"]
     shuffled: Float[np.ndarray, "n k"]
     offset: Float[np.ndarray, " k"]
+    unit: float
     learning_rate: float
     steps: int
     true_curve: theory.TrainingCurve
@@ -67,7 +69,7 @@ def trial(
     if len(rest):
         rest = rest[stratified_rows(ds.y[rest], min(QUICK_ROWS, len(rest)), task=ds.task, seed=seed)]
     train_ds, held_ds = ds.take(kept), ds.take(rest)
-    coded = encode(train_ds, coding=coding)
+    coded = targets(train_ds, coding)
     shuffled = coded.Y[np.random.default_rng([seed, 1]).permutation(n)]
     kernel = HInf()
     spectrum = theory.spectrum(kernel(X[kept]))
@@ -85,6 +87,7 @@ def trial(
         Y=coded.Y,
         shuffled=shuffled,
         offset=coded.offset,
+        unit=coded.unit,
         learning_rate=rate,
         steps=steps,
         true_curve=theory.training_curve(spectrum, coded.Y, learning_rate=rate, steps=steps),
@@ -158,10 +161,8 @@ def _errors(trial: Trial, outputs: Float[np.ndarray, "s m k"]) -> tuple[float, .
         return None
     found = []
     for slice_ in outputs:
-        scores = slice_ + trial.offset
-        ds = trial.held_ds
-        predictions = decode(scores, len(ds.classes)) if ds.task == "classification" else scores[:, 0]
-        found.append(score(ds, row_losses(ds, predictions)).value)
+        made = predictions(trial.held_ds, slice_ * trial.unit + trial.offset)
+        found.append(score(trial.held_ds, row_losses(trial.held_ds, made)).value)
     return tuple(found)
 
 

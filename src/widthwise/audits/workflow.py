@@ -21,6 +21,7 @@ from widthwise.audits.installation import versions
 from widthwise.audits.labels import labels as look_at_labels
 from widthwise.audits.result import AuditResult, DataSummary, Generalisation, Settings, Speed
 from widthwise.audits.speed import speed as fit_speed
+from widthwise.audits.targets import targets
 from widthwise.audits.verdict import verdict
 from widthwise.audits.verification import trial as plan_trial
 from widthwise.audits.verification import verification as verify_by_training
@@ -35,8 +36,6 @@ FOLDS = 5
 FEWEST_ROWS = 3
 # Square matrices of the size of the data held at once: kernel, its shifted factor, its inverse, a fold's blocks.
 MATRICES = 6
-# Shares of the time of a default audit, for the progress bar alone.
-SHARE_KERNEL, SHARE_SPECTRUM, SHARE_BASELINES, SHARE_TRAINING = 0.2, 0.05, 0.35, 0.4
 
 
 def audit(
@@ -97,7 +96,7 @@ def audit(
     whole = load(data, y, target=target, task=task)
     ds, chosen_rows, how = _rows(whole, max_n, subsample, seed)
     _memory(ds.n)
-    coded = encode(ds, coding=coding)
+    coded = targets(ds, coding)
     parts = folds(
         ds.y,
         task=ds.task,
@@ -117,29 +116,27 @@ def audit(
         seed=seed,
     )
     shown = observe or (lambda *_: None)
-    total = SHARE_KERNEL + SHARE_SPECTRUM + SHARE_BASELINES + (SHARE_TRAINING if verify != "none" else 0.0)
-    with Progress(total, label="exact predictions", enabled=progress) as bar:
-        candidates = _scalings(ds, scale, pad)
-        Y = encode(ds).Y + encode(ds).offset
+    candidates = _scalings(ds, scale, pad)
+    cost = _costs(ds, len(candidates), verify)
+    with Progress(sum(cost.values()), label="exact predictions", enabled=progress) as bar:
+        Y = np.asarray(encode(ds).Y + encode(ds).offset)
 
         def fit(features: Features) -> tuple[theory.Spectrum, Speed]:
             summary = _summary(ds, whole, how, coded.name, features)
             spectrum = theory.spectrum(HInf()(features.X))
-            bar.advance(SHARE_SPECTRUM)
+            bar.advance(cost["spectrum"])
             fast = fit_speed(spectrum, coded.Y)
             shown("speed", summary, fast)
             return spectrum, fast
 
         # Where there is nothing to choose between, the first answer need not wait for the choice of the ridge.
         early = fit(candidates[0]) if len(candidates) == 1 else None
-        chosen = generalising.choose(candidates, Y, parts, lambda share: bar.advance(SHARE_KERNEL * share))
+        chosen = generalising.choose(candidates, Y, parts, lambda share: bar.advance(cost["ridge"] * share))
         spectrum, fast = early or fit(chosen.features)
         summary = _summary(ds, whole, how, coded.name, chosen.features)
         doubtful = look_at_labels(ds, chosen.loo, Y)
         shown("labels", summary, doubtful)
-        # A regression target is measured in its own standard deviations, so that its unit does not matter.
-        unit = float(ds.y.std()) if ds.task == "regression" else 1.0
-        complexity = generalising.label_complexity(spectrum, coded.Y / unit, seed=seed)
+        complexity = generalising.label_complexity(spectrum, coded.Y, seed=seed)
         del spectrum
         found = generalising.generalisation(ds, chosen, parts, complexity)
 
@@ -152,7 +149,7 @@ def audit(
 
         def advance_baselines(share: float, stop: Callable[[], None]) -> None:
             stop()
-            bar.advance(SHARE_BASELINES * share)
+            bar.advance(cost["baselines"] * share)
 
         with _aside(
             lambda stop: held_out_baselines(ds, parts, seed=seed, advance=lambda share: advance_baselines(share, stop))
@@ -162,7 +159,7 @@ def audit(
                 trial = plan_trial(ds, chosen.features.X, coding=coding, verify=verify, seed=seed)
                 verified = verify_by_training(
                     trial,
-                    advance=lambda share, label: bar.advance(SHARE_TRAINING * share, label),
+                    advance=lambda share, label: bar.advance(cost["training"] * share, label),
                     pause=lambda: compare(models.result()) if models.done() else None,
                 )
             compare(models.result())
@@ -216,6 +213,20 @@ def _memory(n: int) -> None:
             f"dense matrices of {n} rows need about {needed / 1e9:.1f} GB; {there / 1e9:.1f} GB are free. "
             f"Use --max-n {fits} or less"
         )
+
+
+def _costs(ds: Dataset, scalings: int, verify: str) -> dict[str, float]:
+    """Rough seconds of each part on two cores, for the progress bar alone; measured on digits, scaled by flops."""
+    cubic = (ds.n / 1800) ** 3
+    outputs = max(1, len(ds.classes)) / 10
+    rows, seeds = (ds.n, 1.5) if verify == "thorough" else (min(ds.n, 512), 1.0)
+    training = {"none": 0.0, "quick": 1.0, "thorough": 10.0}[verify]
+    return {
+        "ridge": 4.0 * scalings * cubic,
+        "spectrum": 0.8 * cubic,
+        "baselines": 1.0 + 12.0 * outputs * (ds.n / 1800) ** 0.7 * (ds.d / 64) ** 0.5,
+        "training": training * seeds * rows / 512 * (3.0 + 6.0 * (ds.d / 64)),
+    }
 
 
 def _scalings(ds: Dataset, scale: Scale, pad: float | None) -> list[Features]:

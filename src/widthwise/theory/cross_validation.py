@@ -117,7 +117,7 @@ def nested_scores(
     y: Float[np.ndarray, " n"] | Float[np.ndarray, "n k"],
     *,
     ridge: float,
-    folds: Sequence[Int[np.ndarray, " m"]],
+    folds: Sequence[Int[np.ndarray, " _"]],
 ) -> NestedScores:
     """Held-out predictions of every fold, and the leave-one-out score inside every training part, from one inverse.
 

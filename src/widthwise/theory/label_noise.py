@@ -85,7 +85,7 @@ class Conflicts:
         duplicates: rows that repeat an earlier row, features and target.
     """
 
-    groups: tuple[Int[np.ndarray, " m"], ...]
+    groups: tuple[Int[np.ndarray, " _"], ...]
     floor: float
     duplicates: int
 
