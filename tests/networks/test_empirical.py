@@ -24,7 +24,7 @@ def test_the_kernel_is_the_gram_matrix_of_the_jacobian_of_each_output(antisymmet
         params = net.init(0, d=3)
 
         def jacobian(rows):
-            derivative = jax.jacobian(lambda W: net.apply({"W": W, "a": params["a"]}, rows)[:, output])(params["W"])
+            derivative = jax.jacobian(lambda W: net.apply({"W": W, "a": params["a"]}, jnp.asarray(rows))[:, output])(params["W"])
             return np.asarray(derivative).reshape(len(rows), -1)
 
         # Sums of 64 * 3 products of order one, in float64.
@@ -45,8 +45,9 @@ def test_the_derivative_of_relu_at_zero_is_one():
 def _off_diagonals(width, draws, *, antisymmetric=True):
     net = MLP(widths=(width,), antisymmetric=antisymmetric)
     X = jnp.asarray(THREE, jnp.float32)
-    one = jax.jit(lambda key: empirical_ntk(net, net.init(key, d=2), X))
-    kernels = np.array([one(key) for key in jax.random.split(jax.random.key(width), draws)], np.float64)
+    one = jax.jit(lambda params: empirical_ntk(net, params, X))
+    generator = np.random.default_rng(width)
+    kernels = np.array([one(net.init(generator, d=2)) for _ in range(draws)], np.float64)
     return kernels[:, *np.triu_indices(3, 1)]
 
 

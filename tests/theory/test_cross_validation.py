@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -139,8 +141,12 @@ def test_twins_need_a_ridge():
 
 def test_arguments_that_do_not_fit_are_named():
     K, Y = problem()
+    # As a user calls it, without the live check of shapes.
+    unchecked = inspect.unwrap(theory.leave_one_out)
     with pytest.raises(DataError, match="one row for each of the 14 rows"):
-        theory.leave_one_out(K, Y[:3], ridge=0.1)
+        unchecked(K, Y[:3], ridge=0.1)
+    with pytest.raises(DataError, match="groups must name each of the 14 rows of the kernel; 3 came"):
+        unchecked(K, Y, ridge=0.1, groups=np.array([0, 1, 1]))
     with pytest.raises(UsageError, match="at least two groups; one came"):
         theory.leave_one_out(K, Y, ridge=0.1, groups=np.zeros(14, dtype=int))
     with pytest.raises(UsageError, match="must be at least zero"):

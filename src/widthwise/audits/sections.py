@@ -131,7 +131,7 @@ def generalisation_section(data: DataSummary, found: Generalisation) -> Section:
     if found.r2 is not None:
         numbers.insert(1, KeyNumber(label="nested R²", value=quantity(found.r2), note="1 is perfect, 0 is the mean"))
     blocks: list[Block] = [KeyNumbers(items=tuple(numbers))]
-    unit = "error rate" if found.metric == "error rate" else f"RMSE, in units of {data.target}"
+    unit, size = _axis(data)
     blocks.append(
         Bars(
             title="The same folds, other models",
@@ -140,18 +140,18 @@ def generalisation_section(data: DataSummary, found: Generalisation) -> Section:
             bars=(
                 Bar(
                     label="wide network (kernel)",
-                    value=found.nested.value,
-                    low=found.nested.low,
-                    high=found.nested.high,
+                    value=size * found.nested.value,
+                    low=size * found.nested.low,
+                    high=size * found.nested.high,
                     emphasis=True,
                     text=_error(found, found.nested.value),
                 ),
                 *(
                     Bar(
                         label=b.name,
-                        value=b.score.value,
-                        low=b.score.low,
-                        high=b.score.high,
+                        value=size * b.score.value,
+                        low=size * b.score.low,
+                        high=size * b.score.high,
                         text=_error(found, b.score.value),
                     )
                     for b in found.baselines
@@ -375,11 +375,12 @@ def _measured(verified: Verification, width: int, labels: str, group: int) -> Li
 
 
 def _held_out(data: DataSummary, verified: Verification) -> Curves:
+    unit, size = _axis(data)
     lines = [
         Line(
             label="predicted, infinite width",
             x=tuple(float(k) for k in verified.watched),
-            y=verified.predicted_errors,
+            y=tuple(size * e for e in verified.predicted_errors),
             kind="prediction",
             group=0,
         )
@@ -393,14 +394,13 @@ def _held_out(data: DataSummary, verified: Verification) -> Curves:
             Line(
                 label=f"width {count(width)}",
                 x=tuple(float(k) for k in verified.watched),
-                y=tuple(sum(c) / len(c) for c in columns),
-                low=tuple(min(c) for c in columns),
-                high=tuple(max(c) for c in columns),
+                y=tuple(size * sum(c) / len(c) for c in columns),
+                low=tuple(size * min(c) for c in columns),
+                high=tuple(size * max(c) for c in columns),
                 kind="measurement",
                 group=place + 1,
             )
         )
-    unit = "error rate" if data.task == "classification" else f"RMSE, in units of {data.target}"
     return Curves(
         title="Held-out error along training",
         description=f"{count(verified.held_out)} rows that were not trained on.",
@@ -410,6 +410,13 @@ def _held_out(data: DataSummary, verified: Verification) -> Curves:
         log_x=True,
         y_min=0.0,
     )
+
+
+def _axis(data: DataSummary) -> tuple[str, float]:
+    """What an axis of errors says, and what its numbers are multiplied with."""
+    if data.task == "classification":
+        return "error rate, %", 100.0
+    return f"RMSE, in units of {data.target}", 1.0
 
 
 def _runs(data: DataSummary, verified: Verification) -> Table:

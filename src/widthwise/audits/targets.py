@@ -13,6 +13,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from widthwise.datasets import Dataset, decode, encode
+from widthwise.errors import DataError
+
+# Fourth powers, the variance of a squared error, stay finite and above zero between these.
+SMALLEST, LARGEST = 1e-75, 1e75
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,11 +37,21 @@ class Targets:
 
 
 def targets(ds: Dataset, coding: Literal["centred", "raw"]) -> Targets:
-    """Code the targets of a data set for training; see `datasets.encode` for classes."""
+    """Code the targets of a data set for training; see `datasets.encode` for classes.
+
+    Raises:
+        DataError: if numbers do not vary, or their fourth powers leave the range of floating point.
+    """
     coded = encode(ds, coding=coding)
     if ds.task == "classification":
         return Targets(Y=coded.Y, offset=coded.offset, unit=1.0, name=coded.name)
-    unit = float(ds.y.std())
+    with np.errstate(over="ignore"):
+        unit = float(ds.y.std())
+    if not SMALLEST <= unit <= LARGEST:
+        raise DataError(
+            f"targets must vary, neither too little nor too much for floating point; the standard deviation of {ds.n} rows "
+            f"is {unit:.3g}, not within {SMALLEST:g} to {LARGEST:g}. Change their unit, or train on more rows"
+        )
     return Targets(
         Y=coded.Y / unit, offset=coded.offset, unit=unit, name=f"{coded.name}, in units of its standard deviation"
     )

@@ -34,6 +34,8 @@ Observer = Callable[[str, DataSummary, Any], None]
 TAUS = (0.5, 1.0, 2.0)
 FOLDS = 5
 FEWEST_ROWS = 3
+# What scikit-learn's trees take.
+LARGEST_SEED = 2**32 - 1
 # Square matrices of the size of the data held at once: kernel, its shifted factor, its inverse, a fold's blocks.
 MATRICES = 6
 
@@ -88,11 +90,9 @@ def audit(
         UsageError: if an argument is outside its range.
         ResourceError: if the dense matrices do not fit into memory.
     """
-    count(max_n, "max_n", FEWEST_ROWS)
+    _arguments(max_n, seed, pad)
     _choice("verify", verify, ("quick", "thorough", "none"))
     _choice("subsample", subsample, ("stratified", "first"))
-    if pad is not None and not (np.isfinite(pad) and pad >= 0):
-        raise UsageError(f"pad must be a finite number of at least 0; {pad!r} came")
     whole = load(data, y, target=target, task=task)
     ds, chosen_rows, how = _rows(whole, max_n, subsample, seed)
     _memory(ds.n)
@@ -177,6 +177,14 @@ def audit(
     )
 
 
+def _arguments(max_n: int, seed: int, pad: float | None) -> None:
+    count(max_n, "max_n", FEWEST_ROWS)
+    if count(seed, "seed", 0) > LARGEST_SEED:
+        raise UsageError(f"seed must be at most {LARGEST_SEED}; {seed!r} came")
+    if pad is not None and not (np.isfinite(pad) and pad >= 0):
+        raise UsageError(f"pad must be a finite number of at least 0; {pad!r} came")
+
+
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise UsageError(f"{name} must be one of {', '.join(allowed)}; {value!r} came")
@@ -194,14 +202,17 @@ def _rows(ds: Dataset, max_n: int, subsample: str, seed: int) -> tuple[Dataset, 
     if ds.n < FEWEST_ROWS:
         raise DataError(f"an audit needs at least {FEWEST_ROWS} rows; {ds.source} has {ds.n}")
     if ds.n <= max_n:
-        return ds, np.arange(ds.n), ""
-    if subsample == "first":
+        kept, how = np.arange(ds.n), ""
+    elif subsample == "first":
         kept = np.arange(max_n)
         how = f"the first {max_n} of {ds.n} rows in the order of the source"
     else:
         kept = stratified_rows(ds.y, max_n, task=ds.task, seed=seed)
         how = f"a random subsample of {max_n} of {ds.n} rows, stratified by the target (seed {seed})"
-    return ds.take(kept), kept, how
+    if np.all(ds.y[kept] == ds.y[kept[0]]):
+        what = "are of one class" if ds.task == "classification" else "have one target"
+        raise DataError(f"the rows to audit must differ in their targets; all {len(kept)} {what} ({how or ds.source})")
+    return (ds.take(kept) if how else ds), kept, how
 
 
 def _memory(n: int) -> None:

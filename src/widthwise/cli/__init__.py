@@ -47,8 +47,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _leave(128 + signal.SIGINT, "interrupted; nothing was left half-written")
     except _Terminated:
         _leave(128 + signal.SIGTERM, "terminated; nothing was left half-written")
-    except BrokenPipeError:
-        # The reader of stdout went away, as `head` does: nothing to say, and nobody to say it to.
+    except (BrokenPipeError, SystemExit):
+        # The reader of stdout went away, as `head` does (click and rich turn that into an exit of 1, which means something
+        # else here): nothing to say, and nobody to say it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except WidthwiseError as failure:

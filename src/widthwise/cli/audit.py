@@ -95,10 +95,13 @@ def _writable(folder: Path) -> None:
     import os  # noqa: PLC0415
 
     place = folder
-    while not place.exists():
-        place = place.parent
+    try:
+        while not (place.exists() or place.is_symlink()):
+            place = place.parent
+    except OSError as failure:
+        raise click.BadParameter(f"{folder} cannot be a folder: {failure.strerror}", param_hint="--out") from None
     if not place.is_dir():
-        raise click.BadParameter(f"{place} is a file; name a folder", param_hint="--out")
+        raise click.BadParameter(f"{place} is not a folder; name one", param_hint="--out")
     if not os.access(place, os.W_OK):
         raise click.BadParameter(f"{place} cannot be written", param_hint="--out")
 

@@ -156,7 +156,7 @@ def separation(
 def conflicts(
     X: Float[np.ndarray, "n d"], y: Int[np.ndarray, " n"] | Float[np.ndarray, " n"], *, classes: bool
 ) -> Conflicts:
-    """Rows that share their features to the bit but not their target, and the error they force on every model.
+    """Rows that share their features exactly (0 and -0 are one) but not their target, and the error they force on every model.
 
     Args:
         X: features.
