@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from widthwise.errors import DataError, UsageError
+from widthwise.errors import DataError, ResourceError, UsageError
 
 
 def finite_matrix(X: object, name: str = "X") -> Float[np.ndarray, "n d"]:
@@ -90,3 +90,19 @@ def available_memory() -> int | None:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return None
+
+
+def enough_memory(needed: float, what: str, remedy: str) -> None:
+    """Refuse work that does not fit into memory, before it starts.
+
+    Args:
+        needed: bytes.
+        what: what needs them.
+        remedy: what to do.
+
+    Raises:
+        ResourceError: with both numbers and the remedy.
+    """
+    free = available_memory()
+    if free is not None and needed > free:
+        raise ResourceError(f"{what} needs about {needed / 1e9:.1f} GB; {free / 1e9:.1f} GB are free. {remedy}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import fields
 
-from widthwise.audits.result import AuditResult, DataSummary
+from widthwise.audits.result import AuditResult, DataSummary, Settings
 from widthwise.audits.sections import (
     check_section,
     floor,
@@ -17,6 +18,9 @@ from widthwise.audits.wording import count, quantity
 from widthwise.pages import Alert, Block, Bullets, Code, Details, Page, Text, escape
 
 LONGEST_SENTENCE = 1000
+
+# What `load` calls data that came as objects.
+IN_MEMORY = ("arrays", "DataFrame")
 
 
 def page(result: AuditResult) -> Page:
@@ -115,23 +119,18 @@ def colophon(result: AuditResult) -> tuple[Block, ...]:
 
 
 def command(result: AuditResult) -> str:
-    """The command line that repeats the audit."""
-    s = result.settings
-    words = ["widthwise", "audit", result.data.source]
-    for flag, value, default in (
-        ("--target", s.target, None),
-        ("--task", s.task, "auto"),
-        ("--scale", s.scale, "auto"),
-        ("--pad", s.pad, None),
-        ("--coding", s.coding, "centred"),
-        ("--max-n", s.max_n, 5000),
-        ("--subsample", s.subsample, "stratified"),
-        ("--verify", s.verify, "quick"),
-        ("--seed", s.seed, 0),
-    ):
-        if value != default:
-            words += [flag, str(value)]
-    return shlex.join([*words, "--out", "report"])
+    """The command line that repeats the audit, or the call where the data came from memory."""
+    changed = {
+        field.name: value
+        for field in fields(Settings)
+        if (value := getattr(result.settings, field.name)) != field.default
+    }
+    if result.data.source in IN_MEMORY:
+        data = "df" if result.data.source == "DataFrame" else "X, y"
+        arguments = "".join(f", {name}={value!r}" for name, value in changed.items())
+        return f"widthwise.audit({data}{arguments}).write('report')"
+    words = [word for name, value in changed.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    return shlex.join(["widthwise", "audit", result.data.source, *words, "--out", "report"])
 
 
 def _sentence(text: str) -> str:

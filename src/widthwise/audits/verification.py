@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from widthwise import theory
+from widthwise._checks import enough_memory
 from widthwise.audits.generalisation import row_losses, score
 from widthwise.audits.result import Curve, Run, Verification
 from widthwise.audits.speed import spaced
@@ -27,6 +28,8 @@ MOST_STEPS = 300
 # Largest distance, in units of the starting residual, between a measured and a predicted curve that is agreement.
 BAND = 0.05
 WATCHED = 24
+# Arrays of rows by neurons in a step: pre-activations, activations, gates, the signal that comes back.
+ARRAYS = 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,6 +67,12 @@ def trial(
     thorough one trains on all rows and holds out none.
     """
     n = ds.n if verify == "thorough" else min(QUICK_ROWS, int(0.8 * ds.n))
+    widths = QUICK_WIDTHS if verify == "quick" else THOROUGH_WIDTHS
+    enough_memory(
+        4.0 * max(widths) * (ARRAYS * n + 4 * X.shape[1]),
+        f"training width {max(widths)} on {n} rows",
+        "Use --verify quick or a smaller --max-n",
+    )
     kept = stratified_rows(ds.y, n, task=ds.task, seed=seed)
     rest = np.setdiff1d(np.arange(ds.n), kept)
     if len(rest):
@@ -94,7 +103,7 @@ def trial(
         shuffled_curve=theory.training_curve(spectrum, shuffled, learning_rate=rate, steps=steps),
         watched=watched,
         predicted=theory.test_curve(spectrum, K_held, coded.Y, learning_rate=rate, steps=watched),
-        widths=QUICK_WIDTHS if verify == "quick" else THOROUGH_WIDTHS,
+        widths=widths,
     )
 
 

@@ -6,14 +6,14 @@ import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Int
 
 from widthwise import theory
-from widthwise._checks import available_memory, count
+from widthwise._checks import count, enough_memory
 from widthwise._jax import device_line
 from widthwise.audits import generalisation as generalising
 from widthwise.audits.baselines import HeldOut, held_out_baselines
@@ -26,7 +26,7 @@ from widthwise.audits.verdict import verdict
 from widthwise.audits.verification import trial as plan_trial
 from widthwise.audits.verification import verification as verify_by_training
 from widthwise.datasets import Dataset, Features, Scale, encode, folds, load, prepare, resolve_scale, stratified_rows
-from widthwise.errors import DataError, ResourceError, UsageError
+from widthwise.errors import DataError, UsageError
 from widthwise.kernels import HInf
 from widthwise.pages.progress import Progress
 
@@ -36,7 +36,6 @@ FOLDS = 5
 FEWEST_ROWS = 3
 # What scikit-learn's trees take.
 LARGEST_SEED = 2**32 - 1
-# Square matrices of the size of the data held at once: kernel, its shifted factor, its inverse, a fold's blocks.
 MATRICES = 6
 
 
@@ -95,7 +94,12 @@ def audit(
     _choice("subsample", subsample, ("stratified", "first"))
     whole = load(data, y, target=target, task=task)
     ds, chosen_rows, how = _rows(whole, max_n, subsample, seed)
-    _memory(ds.n)
+    if groups is not None:
+        ds = replace(ds, notes=(*ds.notes, "Rows of a group stay in one fold."))
+    # Square matrices held at once: kernel, its shifted factor, its inverse, a fold's blocks.
+    enough_memory(
+        MATRICES * 8.0 * ds.n**2, f"dense linear algebra on {ds.n} rows", f"Use a max_n below {ds.n} (--max-n)"
+    )
     coded = targets(ds, coding)
     parts = folds(
         ds.y,
@@ -213,17 +217,6 @@ def _rows(ds: Dataset, max_n: int, subsample: str, seed: int) -> tuple[Dataset, 
         what = "are of one class" if ds.task == "classification" else "have one target"
         raise DataError(f"the rows to audit must differ in their targets; all {len(kept)} {what} ({how or ds.source})")
     return (ds.take(kept) if how else ds), kept, how
-
-
-def _memory(n: int) -> None:
-    """Refuse sizes whose dense matrices do not fit."""
-    needed, there = MATRICES * 8 * n**2, available_memory()
-    if there is not None and needed > there:
-        fits = int((there / (MATRICES * 8)) ** 0.5)
-        raise ResourceError(
-            f"dense matrices of {n} rows need about {needed / 1e9:.1f} GB; {there / 1e9:.1f} GB are free. "
-            f"Use --max-n {fits} or less"
-        )
 
 
 def _costs(ds: Dataset, scalings: int, verify: str) -> dict[str, float]:

@@ -8,6 +8,7 @@ rate :math:`\eta`. With :math:`K = \sum_i \lambda_i v_i v_i^\top` the residual a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -15,6 +16,8 @@ from jaxtyping import Float, Int
 from widthwise._checks import columns, positive
 from widthwise.errors import DataError, UsageError
 from widthwise.solvers import eigh
+
+Optimizer = Literal["gd", "flow"]
 
 # Steps beyond this are not counted: the answer is "never, for any practical purpose".
 MOST_STEPS = 10**15
@@ -97,6 +100,10 @@ def spectrum(K: Float[np.ndarray, "n n"]) -> Spectrum:
     return Spectrum(values=values, vectors=vectors, tolerance=tolerance)
 
 
+# The name is taken by an argument where a matrix or its spectrum may come.
+spectrum_of = spectrum
+
+
 def largest_stable_rate(spectrum: Spectrum) -> float:
     """The rate 2 / lambda_max: gradient descent on the summed loss diverges above it; infinite for a zero kernel."""
     return 2.0 / float(spectrum.values[0]) if spectrum.rank else float("inf")
@@ -122,26 +129,30 @@ def training_curve(
     *,
     learning_rate: float,
     steps: int | Int[np.ndarray, " t"],
+    optimizer: Optimizer = "gd",
 ) -> TrainingCurve:
     r"""Residual of gradient descent on the infinitely wide network.
 
     .. math:: \|y - u(k)\|^2 = \sum_i (1 - \eta\lambda_i)^{2k} (v_i^\top y)^2
+
+    and with :math:`e^{-2\eta\lambda_i k}` in place of the power for gradient flow at time :math:`\eta k`.
 
     Args:
         spectrum: of the kernel matrix of the training rows.
         y: targets, one column for each output.
         learning_rate: rate on the summed loss; above `largest_stable_rate` the curve grows, as training would.
         steps: number of steps (all from zero on are given), or the numbers wanted.
+        optimizer: `gd`, full-batch gradient descent, or `flow`, its limit of small steps.
 
     Raises:
-        UsageError: if the rate is not positive or a step is negative.
+        UsageError: if the rate is not positive, a step is negative or the optimizer unknown.
 
     References:
         :cite:t:`arora2019`, theorem 4.1 without its error term.
     """
     positive(learning_rate, "learning_rate")
     energies = spectrum.project(y) ** 2
-    return curve_of_energies(spectrum, energies, learning_rate=learning_rate, steps=steps)
+    return curve_of_energies(spectrum, energies, learning_rate=learning_rate, steps=steps, optimizer=optimizer)
 
 
 def shuffled_training_curve(
@@ -182,13 +193,15 @@ def curve_of_energies(
     *,
     learning_rate: float,
     steps: int | Int[np.ndarray, " t"],
+    optimizer: Optimizer = "gd",
 ) -> TrainingCurve:
     """Training curve from the squared projections of the labels on the eigenvectors."""
     counts = np.arange(int(steps) + 1) if np.ndim(steps) == 0 else np.asarray(steps, dtype=np.int64)
     if counts.size and counts.min() < 0:
         raise UsageError(f"steps must not be negative; {int(counts.min())} came")
+    _known(optimizer)
     with np.errstate(over="ignore"):
-        by_column = np.sqrt(_decay(spectrum, learning_rate, counts) @ energies)
+        by_column = np.sqrt(_decay(spectrum, learning_rate, counts, optimizer) @ energies)
     return TrainingCurve(
         steps=counts,
         residual=np.sqrt(np.sum(by_column**2, axis=1)),
@@ -244,28 +257,32 @@ def steps_to(
 
 
 def test_curve(
-    spectrum: Spectrum,
+    K: Float[np.ndarray, "n n"] | Spectrum,
     K_test: Float[np.ndarray, "m n"],
     y: Float[np.ndarray, " n"] | Float[np.ndarray, "n k"],
     *,
     learning_rate: float,
     steps: Int[np.ndarray, " t"],
+    optimizer: Optimizer = "gd",
 ) -> TestCurve:
     r"""Outputs of the infinitely wide network on held-out rows after k steps from f = 0.
 
     .. math:: f_k(x) = \sum_i K(x, X) v_i\, \frac{1 - (1 - \eta\lambda_i)^k}{\lambda_i}\, v_i^\top y
 
     Args:
-        spectrum: of the kernel matrix K(X, X) of the training rows.
+        K: kernel matrix K(X, X) of the training rows, or its spectrum.
         K_test: kernel between held-out rows and training rows.
         y: targets of the training rows.
         learning_rate: rate on the summed loss.
         steps: numbers of steps at which to evaluate.
+        optimizer: `gd`, or `flow`: one minus an exponential in place of one minus the power.
 
     Raises:
-        UsageError: if the rate is not positive or a step is negative.
+        UsageError: if the rate is not positive, a step is negative or the optimizer unknown.
     """
     positive(learning_rate, "learning_rate")
+    _known(optimizer)
+    spectrum = K if isinstance(K, Spectrum) else spectrum_of(K)
     if np.any(np.asarray(steps) < 0):
         raise UsageError(f"steps must not be negative; {int(np.min(steps))} came")
     # Eigenvalues at rounding do not move, as in `training_curve`: what would grow along them is rounding too.
@@ -277,8 +294,9 @@ def test_curve(
     for k in np.asarray(steps):
         # (1 - (1 - x)^k) / x by expm1, so that small eigenvalues lose no digits; x >= 1 oscillates and is direct.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            slow = -np.expm1(k * np.log1p(-np.minimum(scaled, 1.0)))
-            grown = np.where(scaled < 1.0, slow, 1.0 - (1.0 - scaled) ** float(k))
+            slow = -np.expm1(k * (np.log1p(-np.minimum(scaled, 1.0)) if optimizer == "gd" else -scaled))
+            direct = (scaled >= 1.0) & (optimizer == "gd")
+            grown = np.where(direct, 1.0 - (1.0 - scaled) ** float(k), slow)
             gain = learning_rate * grown / scaled
             slices.append(basis @ (gain[:, None] * projections))
     return TestCurve(steps=np.asarray(steps), predictions=np.array(slices))
@@ -287,12 +305,21 @@ def test_curve(
 test_curve.__test__ = False  # type: ignore[attr-defined] # the name is the field's; pytest must not collect it
 
 
-def _decay(spectrum: Spectrum, learning_rate: float, steps: Int[np.ndarray, " t"]) -> Float[np.ndarray, "t n"]:
-    """Squared factors (1 - eta lambda_i)^(2k); eigenvalues below the tolerance do not move."""
+def _known(optimizer: str) -> None:
+    if optimizer not in ("gd", "flow"):
+        raise UsageError(f"optimizer must be 'gd' or 'flow'; {optimizer!r} came")
+
+
+def _decay(
+    spectrum: Spectrum, learning_rate: float, steps: Int[np.ndarray, " t"], optimizer: Optimizer = "gd"
+) -> Float[np.ndarray, "t n"]:
+    """Squared factors (1 - eta lambda_i)^(2k), or of the flow; eigenvalues below the tolerance do not move."""
     values = np.where(spectrum.values > spectrum.tolerance, spectrum.values, 0.0)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
         shrink = 1.0 - learning_rate * values
         rate = np.where(shrink > 0, np.log1p(-np.minimum(learning_rate * values, 1.0)), np.log(np.abs(shrink)))
+        if optimizer == "flow":
+            rate = -learning_rate * values
         exponents = 2.0 * steps[:, None].astype(np.float64) * rate[None, :]
         # Finite even where the rate is unstable, so that nothing times no energy stays nothing.
         grown = np.minimum(np.exp(exponents), np.finfo(np.float64).max)

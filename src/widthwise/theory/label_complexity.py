@@ -14,8 +14,7 @@ from jaxtyping import Float
 
 from widthwise._checks import columns, count, square
 from widthwise.errors import SingularKernelError, UsageError
-from widthwise.theory.dynamics import Spectrum, shuffled_energies
-from widthwise.theory.dynamics import spectrum as spectrum_of
+from widthwise.theory.dynamics import Spectrum, shuffled_energies, spectrum_of
 
 # A part of a column of labels outside the kernel's range, up to this share of its squared norm, counts as rounding
 # of the eigenvectors.

@@ -131,7 +131,7 @@ def train(
         if between is not None:
             between(done)
     norms = np.asarray(residual, dtype=np.float64)
-    norms[steps] = np.linalg.norm(np.asarray(targets - evaluate({"W": W, "a": a}, inputs)))
+    norms[steps] = float(jnp.linalg.norm(evaluate({"W": W, "a": a}, inputs) - targets))
     broken = np.nonzero(~np.isfinite(norms))[0]
     return TrainingRun(
         history=History(
@@ -150,7 +150,7 @@ def _compiled(net: MLP) -> tuple[Callable[..., tuple[Array, Array]], Callable[..
     """The loop and the outputs of one architecture, compiled; steps stay free, so one compilation serves every run."""
     scale = float(net.widths[0]) ** -0.5
 
-    def advance(W: Array, residual: Array, problem: Problem, start: int, stop: int) -> tuple[Array, Array]:
+    def advance(W: Array, residual: Array, problem: Problem, start: Array, stop: Array) -> tuple[Array, Array]:
         a, X, Y, rate = problem
         readout = a * scale
 
