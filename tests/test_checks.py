@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from widthwise import _checks
-from widthwise.errors import DataError, UsageError
+from widthwise.errors import DataError, ResourceError, UsageError
 
 
 def test_a_matrix_of_numbers_comes_back_as_c_ordered_float64():
@@ -73,3 +73,12 @@ def test_count_has_a_least_value():
 def test_available_memory_is_a_number_of_bytes_or_unknown():
     found = _checks.available_memory()
     assert found is None or found > 2**20
+
+
+def test_work_that_does_not_fit_into_memory_is_refused_with_the_numbers(monkeypatch):
+    monkeypatch.setattr(_checks, "available_memory", lambda: 2 * 10**9)
+    _checks.enough_memory(1.9e9, "a matrix", "Take fewer rows.")
+    with pytest.raises(ResourceError, match=r"a matrix needs about 2\.1 GB; 2\.0 GB are free\. Take fewer rows\."):
+        _checks.enough_memory(2.1e9, "a matrix", "Take fewer rows.")
+    monkeypatch.setattr(_checks, "available_memory", lambda: None)
+    _checks.enough_memory(1e30, "a matrix", "Take fewer rows.")

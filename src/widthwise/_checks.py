@@ -73,7 +73,7 @@ def count(value: int, name: str, least: int = 1) -> int:
     Raises:
         UsageError: naming the argument and what came.
     """
-    if isinstance(value, bool) or not np.isfinite(value) or int(value) != value or value < least:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise UsageError(f"{name} must be an integer of at least {least}; {value!r} came")
     return int(value)
 

@@ -18,6 +18,15 @@ def float64() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def full_products() -> Iterator[None]:
+    """Matrix products in the full precision of their type: a GPU's default would flip gates and part paired neurons."""
+    import jax  # noqa: PLC0415
+
+    with jax.default_matmul_precision("highest"):
+        yield
+
+
 def device_line() -> str:
     """Name the device that JAX computes on, and its version, e.g. `cpu (JAX 0.10.2)`."""
     import jax  # noqa: PLC0415

@@ -24,7 +24,9 @@ def test_the_kernel_is_the_gram_matrix_of_the_jacobian_of_each_output(antisymmet
         params = net.init(0, d=3)
 
         def jacobian(rows):
-            derivative = jax.jacobian(lambda W: net.apply({"W": W, "a": params["a"]}, jnp.asarray(rows))[:, output])(params["W"])
+            derivative = jax.jacobian(lambda W: net.apply({"W": W, "a": params["a"]}, jnp.asarray(rows))[:, output])(
+                params["W"]
+            )
             return np.asarray(derivative).reshape(len(rows), -1)
 
         # Sums of 64 * 3 products of order one, in float64.

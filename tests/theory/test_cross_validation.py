@@ -20,7 +20,7 @@ def problem(n=14, d=4, k=2, seed=0):
     return NTK(depth=2)(generator.standard_normal((n, d))), generator.standard_normal((n, k)) + 2.0
 
 
-def refit(K, Y, train, test, ridge, center):
+def refit(K, Y, train, test, *, ridge, center):
     """Kernel ridge regression on some rows, by its definition."""
     mean = Y[train].mean(axis=0) if center else np.zeros(Y.shape[1])
     alpha = np.linalg.solve(K[np.ix_(train, train)] + ridge * np.eye(len(train)), Y[train] - mean)
@@ -31,7 +31,7 @@ def left_out(K, Y, groups, ridge, center):
     found = np.empty_like(Y)
     for group in np.unique(groups):
         test = np.nonzero(groups == group)[0]
-        found[test] = refit(K, Y, np.nonzero(groups != group)[0], test, ridge, center)
+        found[test] = refit(K, Y, np.nonzero(groups != group)[0], test, ridge=ridge, center=center)
     return found
 
 
@@ -111,8 +111,10 @@ def test_nested_scores_are_those_of_two_loops_of_refits(ridge, name):
     held_out, inner = np.empty_like(Y), []
     for fold in folds:
         kept = np.setdiff1d(np.arange(14), fold)
-        held_out[fold] = refit(K, Y, kept, fold, ridge, True)
-        predicted = np.vstack([refit(K, Y, np.setdiff1d(kept, [i]), np.array([i]), ridge, True) for i in kept])
+        held_out[fold] = refit(K, Y, kept, fold, ridge=ridge, center=True)
+        predicted = np.vstack(
+            [refit(K, Y, np.setdiff1d(kept, [i]), np.array([i]), ridge=ridge, center=True) for i in kept]
+        )
         inner.append(np.mean(np.sum((Y[kept] - predicted) ** 2, axis=1)))
     np.testing.assert_allclose(found.held_out, held_out, rtol=0, atol=ATOL)
     np.testing.assert_allclose(found.inner, inner, rtol=ATOL)

@@ -11,6 +11,7 @@ import pytest
 from widthwise import theory
 from widthwise.errors import DataError, UsageError
 from widthwise.kernels import HInf
+from widthwise.theory.dynamics import curve_of_energies
 
 EPS = np.finfo(np.float64).eps
 
@@ -266,3 +267,44 @@ def test_arguments_outside_their_range_are_named():
             theory.steps_to(spectrum, energies, learning_rate=0.1, fraction=fraction)
     with pytest.raises(DataError, match="one row for each of the 12 rows"):
         inspect.unwrap(theory.training_curve)(spectrum, Y[:5], learning_rate=0.1, steps=3)
+
+
+@pytest.mark.parametrize("share", [0.5, 1.5])
+def test_the_flow_is_the_limit_of_many_small_steps(share):
+    """N times the steps at a rate N times smaller: the gap falls like 1 / N, here from 1 to 1000."""
+    H, Y, X = problem()
+    spectrum = theory.spectrum(H)
+    K_test = HInf()(np.random.default_rng(5).standard_normal((7, 3)), X)
+    rate, steps = share * theory.recommended_rate(spectrum), np.array([0, 1, 10, 200])
+    flow = theory.training_curve(spectrum, Y, learning_rate=rate, steps=steps, optimizer="flow").residual
+    held = theory.test_curve(spectrum, K_test, Y, learning_rate=rate, steps=steps, optimizer="flow").predictions
+    gaps = []
+    for n in (100, 1000):
+        curve = theory.training_curve(spectrum, Y, learning_rate=rate / n, steps=n * steps).residual
+        outputs = theory.test_curve(spectrum, K_test, Y, learning_rate=rate / n, steps=n * steps).predictions
+        gaps.append([np.abs(curve - flow).max(), np.abs(outputs - held).max()])
+    # First order: a tenth, and the second order is a share of 1 / n of the first.
+    np.testing.assert_allclose(np.divide(*gaps), 10.0, rtol=0.02)
+
+
+def test_the_flow_of_one_mode_is_an_exponential():
+    spectrum = theory.Spectrum(values=np.array([0.5]), vectors=np.eye(1), tolerance=0.0)
+    steps = np.array([0, 1, 3, 20])
+    curve = theory.training_curve(spectrum, np.array([2.0]), learning_rate=3.0, steps=steps, optimizer="flow")
+    np.testing.assert_allclose(curve.residual, 2 * np.exp(-1.5 * steps), rtol=30 * 4 * EPS)
+
+
+def test_the_test_curve_takes_a_matrix_or_its_spectrum():
+    H, Y, _ = problem()
+    arguments = {"learning_rate": 0.3, "steps": np.array([1, 9])}
+    by_matrix = theory.test_curve(H, H[:3], Y, **arguments).predictions
+    assert np.array_equal(by_matrix, theory.test_curve(theory.spectrum(H), H[:3], Y, **arguments).predictions)
+
+
+def test_an_unknown_optimizer_is_refused():
+    H, Y, _ = problem()
+    spectrum = theory.spectrum(H)
+    with pytest.raises(UsageError, match="optimizer must be 'gd' or 'flow'; 'adam' came"):
+        inspect.unwrap(curve_of_energies)(spectrum, Y**2, learning_rate=0.1, steps=1, optimizer="adam")
+    with pytest.raises(UsageError, match="optimizer must be 'gd' or 'flow'; 'adam' came"):
+        inspect.unwrap(theory.test_curve)(spectrum, H, Y, learning_rate=0.1, steps=np.array([1]), optimizer="adam")

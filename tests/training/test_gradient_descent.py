@@ -24,7 +24,7 @@ def problem(n=12, d=4, k=1, seed=0):
     return X / np.linalg.norm(X, axis=1, keepdims=True), generator.standard_normal((n, k))
 
 
-def naive(net, params, X, Y, rate, steps):
+def naive(params, X, Y, *, rate, steps):
     """Gradient descent on half the sum of squares, neuron by neuron, in float64."""
     W, a = (np.asarray(params[name], np.float64).copy() for name in "Wa")
     m = len(W)
@@ -58,7 +58,7 @@ def test_steps_are_those_of_the_naive_transcription(net):
     X = X.astype(np.float32).astype(np.float64)
     rate, start = 0.25, net.init(5, d=4)
     for steps in (1, 3):
-        W, residuals = naive(net, start, X, Y, rate, steps)
+        W, residuals = naive(start, X, Y, rate=rate, steps=steps)
         found = train(net, X, Y, learning_rate=rate, steps=steps, seed=5)
         # Each step: sums of m d terms for f, of n k for the gradient; entries of W and sums are of order one to four.
         atol = steps * (16 * 4 + 12 * net.outputs) * EPS32
@@ -180,7 +180,7 @@ def test_a_wide_network_follows_the_curve_of_its_limit():
 
 
 def test_above_the_largest_stable_rate_a_wide_network_grows_and_below_it_falls():
-    X, Y = problem(n=20, d=5)
+    X, _ = problem(n=20, d=5)
     spectrum = theory.spectrum(HInf()(X))
     top = spectrum.vectors[:, :1]
     edge = theory.largest_stable_rate(spectrum)
@@ -241,7 +241,7 @@ def test_the_gap_to_theorem_4_1_falls_like_the_root_of_the_width(labels, widest)
     assert np.mean(gaps[widest]) <= 0.04
     fit = scipy.stats.linregress(np.log(widths), np.log([np.mean(gaps[m]) for m in widths]))
     half = scipy.stats.t.ppf(0.975, len(widths) - 2) * fit.stderr
-    assert -0.7 < fit.slope - half
+    assert fit.slope - half > -0.7
     assert fit.slope + half < -0.3
     assert np.all(np.abs(np.array(moved) - 1) < 0.01)
 

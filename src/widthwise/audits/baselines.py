@@ -27,7 +27,7 @@ class HeldOut:
 
 def held_out_baselines(
     ds: Dataset,
-    folds: Sequence[Int[np.ndarray, " m"]],
+    folds: Sequence[Int[np.ndarray, " _"]],
     *,
     seed: int,
     advance: Callable[[float], None],

@@ -48,7 +48,7 @@ class Chosen:
 def choose(
     candidates: Sequence[Features],
     Y: Float[np.ndarray, "n k"],
-    folds: Sequence[Int[np.ndarray, " m"]],
+    folds: Sequence[Int[np.ndarray, " _"]],
     advance: Callable[[float], None],
 ) -> Chosen:
     """Choose scaling and ridge by leave-one-out mean square: over all rows, and again inside every training part.
@@ -85,7 +85,7 @@ def _descend(
     K: Float[np.ndarray, "n n"],
     unit: float,
     Y: Float[np.ndarray, "n k"],
-    folds: Sequence[Int[np.ndarray, " m"]],
+    folds: Sequence[Int[np.ndarray, " _"]],
     advance: Callable[[], None],
 ) -> dict[float, theory.NestedScores]:
     """Scores of the ridges around the minimum of every criterion (all rows, each training part).
@@ -124,7 +124,7 @@ def label_complexity(spectrum: theory.Spectrum, Y: Float[np.ndarray, "n k"], *, 
 def generalisation(
     ds: Dataset,
     chosen: Chosen,
-    folds: Sequence[Int[np.ndarray, " m"]],
+    folds: Sequence[Int[np.ndarray, " _"]],
     complexity: LabelComplexity,
 ) -> Generalisation:
     """Errors of the chosen kernel predictor; the baselines join by `with_baselines`."""

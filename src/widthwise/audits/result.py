@@ -429,12 +429,13 @@ class AuditResult:
     def suspects_csv(self) -> str:
         """Suspect rows as CSV: row, label, suggested, margin; texts that a spreadsheet would run get a quote."""
         stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
+        # All text in quotes: left to itself, the writer of Python 3.11 leaves a carriage return bare, and a row breaks there.
+        writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(["row", "label", "suggested", "margin"])
         # A label that is a number is data and stays; only text can hold a formula.
         for suspect in self.labels.suspects:
             texts = [_spreadsheet_safe(text) for text in (suspect.label, suspect.suggested)]
-            writer.writerow([suspect.row, *texts, f"{suspect.margin:.6g}"])
+            writer.writerow([suspect.row, *texts, float(f"{suspect.margin:.6g}")])
         return stream.getvalue()
 
     def write(self, folder: str | Path) -> tuple[Path, Path, Path]:

@@ -273,15 +273,15 @@ def width_section(data: DataSummary, speed: Speed, verified: Verification | None
                 lines=(
                     Line(
                         label="true labels",
-                        x=[w for w, a, _ in points if a is not None],  # type: ignore[arg-type]
-                        y=[a for _, a, _ in points if a is not None],  # type: ignore[arg-type]
+                        x=tuple(w for w, a, _ in points if a is not None),
+                        y=tuple(a for _, a, _ in points if a is not None),
                         kind="measurement",
                         group=0,
                     ),
                     Line(
                         label="shuffled labels",
-                        x=[w for w, _, b in points if b is not None],  # type: ignore[arg-type]
-                        y=[b for _, _, b in points if b is not None],  # type: ignore[arg-type]
+                        x=tuple(w for w, _, b in points if b is not None),
+                        y=tuple(b for _, _, b in points if b is not None),
                         kind="measurement",
                         group=1,
                     ),

@@ -50,7 +50,7 @@ def stratified_rows(y: ArrayLike, n: int, *, task: Task, seed: Seed) -> Int[np.n
 
 def folds(
     y: ArrayLike, *, task: Task, k: int = 5, seed: Seed, groups: ArrayLike | None = None
-) -> tuple[Int[np.ndarray, " m"], ...]:
+) -> tuple[Int[np.ndarray, " _"], ...]:
     """Split rows into k disjoint test parts that together hold every row once.
 
     Without groups the parts differ by at most one row, and so do the parts of every class; a class with fewer

@@ -169,7 +169,8 @@ def _target_column(columns: list[str], target: str | None, source: str, notes: l
         notes.append(f"The target was not named; column {quoted(usual[0])} was taken for its name.")
         return usual[0]
     raise UsageError(
-        f"which column of {quoted(source)} is the target? Name it with --target (target= in Python). Columns: {listed(columns, limit=20)}"
+        f"which column of {quoted(source)} is the target? Name it with --target (target= in Python). "
+        f"Columns: {listed(columns, limit=20)}"
     )
 
 

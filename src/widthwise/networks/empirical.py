@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from widthwise._jax import full_products
 from widthwise.networks.mlp import MLP, Params
 
 
@@ -27,7 +28,8 @@ def empirical_ntk(
         :cite:t:`arora2019`, section 3.
     """
     others = X if Z is None else Z
-    gates_x = (X @ params["W"].T >= 0).astype(X.dtype)
-    gates_z = gates_x if Z is None else (others @ params["W"].T >= 0).astype(X.dtype)
-    kernel: Float[Array, "n m"] = (X @ others.T) * (gates_x @ gates_z.T) / jnp.asarray(net.widths[0], X.dtype)
+    with full_products():
+        gates_x = (X @ params["W"].T >= 0).astype(X.dtype)
+        gates_z = gates_x if Z is None else (others @ params["W"].T >= 0).astype(X.dtype)
+        kernel: Float[Array, "n m"] = (X @ others.T) * (gates_x @ gates_z.T) / jnp.asarray(net.widths[0], X.dtype)
     return kernel

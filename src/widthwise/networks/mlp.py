@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widthwise._checks import count, positive
+from widthwise._jax import full_products
 from widthwise.errors import UsageError
 
 Params = dict[str, Float[Array, "..."]]
@@ -63,7 +64,8 @@ class MLP:
         """Random start for inputs of d columns.
 
         Args:
-            seed: an integer, a NumPy generator or a JAX key; the same integer gives the same start.
+            seed: an integer, a NumPy generator or a JAX key; the same integer gives the same start. Numbers are drawn
+                by NumPy, so a key must be concrete: not inside `jit` or `vmap`.
             d: number of input columns.
 
         Returns:
@@ -81,8 +83,9 @@ class MLP:
 
     def apply(self, params: Params, X: Float[Array, "n d"]) -> Float[Array, "n k"]:
         """Outputs of the network on the rows of X."""
-        hidden = jnp.maximum(X @ params["W"].T, 0.0)
-        return hidden @ params["a"] / jnp.sqrt(float(self.widths[0]))
+        with full_products():
+            hidden = jnp.maximum(X @ params["W"].T, 0.0)
+            return hidden @ params["a"] / jnp.sqrt(float(self.widths[0]))
 
 
 def _generator(seed: int | np.random.Generator | Array) -> np.random.Generator:

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from widthwise._checks import columns, count, finite_matrix, positive
+from widthwise._jax import full_products
 from widthwise.errors import DataError, UsageError
 from widthwise.networks import MLP, Params
 
@@ -124,7 +125,8 @@ def train(
     W, residual = params["W"], jnp.zeros(steps + 1, jnp.float32)
     outputs, done = [], 0
     for stop in np.append(stops, steps) if stops[-1] < steps else stops:
-        W, residual = advance(W, residual, problem, done, int(stop))
+        with full_products():
+            W, residual = advance(W, residual, problem, done, int(stop))
         done = int(stop)
         if done in stops:
             outputs.append(np.asarray(evaluate({"W": W, "a": a}, held_inputs)))
