@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
@@ -34,10 +36,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     Exit codes: 0 done, 2 usage, 3 data rejected, 5 memory or disk, 7 download failed, 70 internal error, 130 and 143
     interrupted. Messages go to stderr, results to stdout.
     """
-    signal.signal(signal.SIGTERM, _terminate)
     try:
-        commands.main(args=arguments, prog_name="widthwise", standalone_mode=False)
-        sys.stdout.flush()
+        with _interruptible():
+            commands.main(args=arguments, prog_name="widthwise", standalone_mode=False)
+            sys.stdout.flush()
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
     except click.ClickException as failure:
@@ -74,8 +76,36 @@ class _Terminated(BaseException):
     """SIGTERM came."""
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise _Terminated
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into exceptions that arrive.
+
+    One that is raised while a callback of the garbage collector or a finaliser runs, as JAX has them, would be printed and
+    forgotten; it is raised again a moment later.
+    """
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise _Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+    def once_more(lost: sys.UnraisableHookArgs) -> None:
+        if not isinstance(lost.exc_value, (KeyboardInterrupt, _Terminated)) or not hasattr(signal, "setitimer"):
+            hook(lost)
+            return
+        number = signal.SIGTERM if isinstance(lost.exc_value, _Terminated) else signal.SIGINT
+        signal.signal(signal.SIGALRM, lambda _, frame: stop(number, frame))
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+    hook = sys.unraisablehook
+    # A signal that is ignored, as SIGINT is in the background of a script, stays so.
+    heard = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heard}
+    sys.unraisablehook = once_more
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _leave(code: int, message: str) -> NoReturn:

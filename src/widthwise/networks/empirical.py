@@ -2,34 +2,225 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Literal, overload
+
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from widthwise._checks import count, enough_memory
 from widthwise._jax import full_products
+from widthwise.errors import UsageError
+from widthwise.networks import activation as activations
 from widthwise.networks.mlp import MLP, Params
+from widthwise.networks.tiling import assemble
+
+Outputs = Literal["shared", "trace", "full"]
+# Rows of a tile: large enough for products at full speed, small enough that half of a symmetric matrix is saved.
+TILE = 512
+# What each layer is fed, of shape (n, fan-in), and the derivatives of the outputs in its pre-activations, of shape
+# (n, outputs, width); None where no trained parameter needs it, or where the derivatives are the identity.
+Signals = tuple[tuple[Array | None, ...], tuple[Array | None, ...]]
 
 
+@overload
 def empirical_ntk(
-    net: MLP, params: Params, X: Float[Array, "n d"], Z: Float[Array, "m d"] | None = None
-) -> Float[Array, "n m"]:
-    r"""Kernel of the gradients of one output with respect to the trained first layer.
+    net: MLP,
+    params: Params,
+    X: Float[Array, "n d"],
+    Z: Float[Array, "m d"] | None = None,
+    *,
+    outputs: Outputs = "shared",
+    layers: Literal[False] = False,
+    tile: int | None = None,
+) -> Float[Array, "n m *outputs"]: ...
+@overload
+def empirical_ntk(
+    net: MLP,
+    params: Params,
+    X: Float[Array, "n d"],
+    Z: Float[Array, "m d"] | None = None,
+    *,
+    outputs: Outputs = "shared",
+    layers: Literal[True],
+    tile: int | None = None,
+) -> dict[str, Float[Array, "n m *outputs"]]: ...
+def empirical_ntk(
+    net: MLP,
+    params: Params,
+    X: Float[Array, "n d"],
+    Z: Float[Array, "m d"] | None = None,
+    *,
+    outputs: Outputs = "shared",
+    layers: bool = False,
+    tile: int | None = None,
+) -> Float[Array, "n m *outputs"] | dict[str, Float[Array, "n m *outputs"]]:
+    r"""Kernel of the gradients of the outputs in the trained parameters.
 
-    .. math:: H_{ij} = \frac{x_i^\top z_j}{m}\sum_r 1[w_r^\top x_i \ge 0]\,1[w_r^\top z_j \ge 0]
+    .. math:: K(x, z)_{cc'} = \nabla f_c(x) \cdot \nabla f_{c'}(z)
+              = \sum_l \bigl(s_l^2\, h_{l-1}(x)^\top h_{l-1}(z) + s_b^2\bigr)\;
+                \frac{\partial f_c(x)}{\partial z_l} \cdot \frac{\partial f_{c'}(z)}{\partial z_l}
 
-    The signs square to one, so it is the same matrix for every output. The derivative of ReLU at zero is one.
+    with h the activations (h_0 = x), z the pre-activations and s the factors of `MLP`. For the two-layer network of which
+    the first layer is trained this is :math:`\frac{x^\top z}{m}\sum_r 1[w_r^\top x \ge 0]\,1[w_r^\top z \ge 0]`.
+
+    With k outputs the gradients form k kernels and their couplings. Three forms:
+
+    - ``shared``, shape (n, m): the one kernel of every output. There is one if k = 1, if only the last layer is trained,
+      or if only the first layer of a two-layer network with frozen signs is, since signs square to one (they are taken as
+      such, whatever `params` says). Otherwise outputs differ at finite width, and it is refused.
+    - ``trace``, shape (n, m): the sum of the k kernels, :math:`\sum_c K_{cc}`; over k it tends to the limit.
+    - ``full``, shape (n, m, k, k): entry [i, j, c, c'] is the formula above; the couplings :math:`c \ne c'` of the hidden
+      layers fall like the width to the power -1/2. The (nk, nk) matrix is its transpose (0, 2, 1, 3), reshaped.
+
+    Tiled over rows: memory is the result and about n k times twice the sum of the widths. Without Z half of the tiles are
+    computed and the result is symmetric to the bit. It may be called inside `jax.jit`.
 
     Args:
         net: the network.
         params: its parameters, at the start or later.
-        X: n rows.
+        X: n rows, float32 or float64 (the latter within `jax.enable_x64`), which is the precision of the result.
         Z: m rows; X itself when not given.
+        outputs: `shared`, `trace` or `full`.
+        layers: whether the parts are wanted, one for each trained parameter, instead of their sum.
+        tile: rows of a tile; chosen when not given.
+
+    Returns:
+        The kernel; with `layers` a dictionary of parts by the parameter's key, whose sum is the kernel.
+
+    Raises:
+        UsageError: if an argument is not one that is known, or there is no shared kernel.
+        ResourceError: if the memory does not suffice; before anything is computed.
 
     References:
-        :cite:t:`arora2019`, section 3.
+        :cite:t:`jacot2018`; :cite:t:`arora2019`, section 3.
     """
-    others = X if Z is None else Z
+    if outputs not in ("shared", "trace", "full"):
+        raise UsageError(f"outputs must be 'shared', 'trace' or 'full'; {outputs!r} came")
+    if outputs == "shared" and not _is_shared(net):
+        raise UsageError(
+            f"the {net.outputs} outputs have no kernel in common: outputs must be 'trace' (the sum of their kernels) or "
+            f"'full' (every pair of outputs) for {net.describe()}"
+        )
+    size = count(tile, "tile") if tile is not None else TILE // (min(net.outputs, 8) if outputs == "full" else 1)
+    columns = len(X) if Z is None else len(Z)
+    _check_memory(net, X, columns, outputs=outputs, layers=layers, gram=Z is None)
     with full_products():
-        gates_x = (X @ params["W"].T >= 0).astype(X.dtype)
-        gates_z = gates_x if Z is None else (others @ params["W"].T >= 0).astype(X.dtype)
-        kernel: Float[Array, "n m"] = (X @ others.T) * (gates_x @ gates_z.T) / jnp.asarray(net.widths[0], X.dtype)
+        left = _signals(net, params, X, outputs)
+        right = left if Z is None else _signals(net, params, Z, outputs)
+
+        def block(rows: slice, others: slice) -> Array | dict[str, Array]:
+            shape = (rows.stop - rows.start, others.stop - others.start)
+            at = (rows.start, others.start)
+            parts: Array | dict[str, Array] = _tile(net, left, right, at, shape, outputs=outputs, layers=layers)
+            return parts
+
+        kernel: Array | dict[str, Array] = assemble(len(X), columns, size, block, symmetric=Z is None)
     return kernel
+
+
+def _is_shared(net: MLP) -> bool:
+    return net.outputs == 1 or net.trained == "last" or _gates_only(net)
+
+
+def _gates_only(net: MLP) -> bool:
+    """Whether the readout is frozen signs, which square to one."""
+    return len(net.widths) == 1 and net.readout == "signs" and net.trained == "first"
+
+
+def _check_memory(net: MLP, X: Array, columns: int, *, outputs: Outputs, layers: bool, gram: bool) -> None:
+    """Refuse what does not fit, where the arrays live in this machine's memory."""
+    if isinstance(X, jax.core.Tracer) or jax.default_backend() != "cpu":
+        return
+    k = 1 if outputs == "shared" else net.outputs
+    entries = len(X) * columns * (k * k if outputs == "full" else 1) * (len(net.trained_names) if layers else 1)
+    rows = len(X) if gram else len(X) + columns
+    signals = 0 if net.trained == "last" else k
+    needed = float(X.dtype.itemsize) * (entries + rows * sum(net.widths) * (1 + signals))
+    enough_memory(
+        needed, "the empirical kernel", "Give blocks of rows as X and Z, a narrower network or outputs='trace'."
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("net", "outputs"))
+def _signals(net: MLP, params: Params, X: Array, outputs: Outputs) -> Signals:
+    """Forward pass and backward pass of every row."""
+    hidden = net.pre_activations(params, X)
+    values = tuple(activations.value(net.activation, z) for z in hidden)
+    inputs: list[Array | None] = [
+        signal if name in net.trained_names else None
+        for name, signal in zip(net.weight_names, (X, *values), strict=True)
+    ]
+    backward: list[Array | None] = [None] * len(inputs)
+    if net.trained != "last":
+        slopes = activations.derivative(net.activation, hidden[-1])[:, None, :]
+        readout = params["a"].T if outputs != "shared" or net.outputs == 1 else jnp.ones((1, net.widths[-1]), X.dtype)
+        if _gates_only(net) and outputs != "full":
+            readout = jnp.ones_like(readout)
+        signal = slopes * (net.factors[-1] * readout)
+        for layer in reversed(range(len(hidden))):
+            if net.trained != "first" or layer == 0:
+                backward[layer] = signal
+            if layer:
+                slopes = activations.derivative(net.activation, hidden[layer - 1])[:, None, :]
+                flat = signal.reshape(-1, signal.shape[-1]) @ params[net.weight_names[layer]]
+                signal = net.factors[layer] * flat.reshape(len(X), -1, flat.shape[-1]) * slopes
+    return tuple(inputs), tuple(backward)
+
+
+@functools.partial(jax.jit, static_argnames=("net", "shape", "outputs", "layers"))
+def _tile(
+    net: MLP,
+    left: Signals,
+    right: Signals,
+    at: tuple[int | Array, int | Array],
+    shape: tuple[int, int],
+    *,
+    outputs: Outputs,
+    layers: bool,
+) -> Array | dict[str, Array]:
+    """One tile of the kernel, or of its parts."""
+    k = 1 if outputs == "shared" else net.outputs
+    parts: dict[str, Array] = {}
+    for layer, name in enumerate(net.weight_names):
+        bias = net.bias_names[layer] if net.bias_variance else None
+        if name not in net.trained_names and bias not in net.trained_names:
+            continue
+        x, z = (
+            [
+                None if s is None else jax.lax.dynamic_slice_in_dim(s, start, size)
+                for s in (side[0][layer], side[1][layer])
+            ]
+            for side, start, size in ((left, at[0], shape[0]), (right, at[1], shape[1]))
+        )
+        gradients: Array | float
+        if x[1] is not None and z[1] is not None:
+            gradients = _products(x[1], z[1], outputs)
+        else:
+            gradients = jnp.eye(k, dtype=_dtype(left)) if outputs == "full" else float(k)
+        if x[0] is not None and z[0] is not None:
+            gram = net.factors[layer] ** 2 * (x[0] @ z[0].T)
+            parts[name] = (gram[:, :, None, None] if outputs == "full" else gram) * gradients
+        if bias in net.trained_names:
+            full = (*shape, k, k) if outputs == "full" else shape
+            parts[bias] = jnp.broadcast_to(net.bias_factor**2 * jnp.asarray(gradients, _dtype(left)), full)
+    if layers:
+        return parts
+    total, *others = parts.values()
+    for part in others:
+        total = total + part
+    return total
+
+
+def _products(x: Array, z: Array, outputs: Outputs) -> Array:
+    """Inner products of back-propagated signals: of all pairs of outputs, or summed over equal ones."""
+    if outputs != "full":
+        return x.reshape(len(x), -1) @ z.reshape(len(z), -1).T
+    k = x.shape[1]
+    pairs = x.reshape(-1, x.shape[-1]) @ z.reshape(-1, z.shape[-1]).T
+    return pairs.reshape(len(x), k, len(z), k).transpose(0, 2, 1, 3)
+
+
+def _dtype(signals: Signals) -> jnp.dtype:
+    return next(s.dtype for side in signals for s in side if s is not None)

@@ -101,6 +101,11 @@ def train(
     """
     positive(learning_rate, "learning_rate")
     count(steps, "steps")
+    if not _is_known(net):
+        raise UsageError(
+            "train moves the first layer of a two-layer ReLU network: one hidden layer, parametrisation 'ntk', "
+            f"trained 'first', no biases, variances and input scale one; the network is: {net.describe()}"
+        )
     if loss != "squared" or optimizer != "gd":
         raise UsageError(f"loss must be 'squared' and optimizer 'gd'; {loss!r} and {optimizer!r} came")
     rows = finite_matrix(X, "X")
@@ -145,6 +150,12 @@ def train(
         params={"W": W, "a": a},
         diverged=int(broken[0]) if len(broken) else None,
     )
+
+
+def _is_known(net: MLP) -> bool:
+    """Whether the network is the two-layer one, whatever its width, start, signs or number of outputs."""
+    start = {name: getattr(net, name) for name in ("widths", "antisymmetric", "kappa", "outputs", "readout")}
+    return len(net.widths) == 1 and net == MLP(**start)
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,0 +1,105 @@
+"""What an unfinished matrix on disk is, and which of its tiles are safely there: one line for each, with a CRC.
+
+The first line is the seal: kernel, digest of the rows, dtype, tile size. A tile is told only after its bytes are on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from widthwise.errors import DataError
+from widthwise.kernels.tiles import TILE, Rows
+
+FORMAT = 1
+# Disk that must stay free beside a matrix: the journal, and room for others.
+SPARE = 64_000_000
+
+Tile = tuple[int, int]
+Seal = dict[str, str | int]
+
+
+def seal(kernel: str, rows: Rows, others: Rows | None, dtype: str) -> Seal:
+    """What a matrix is a matrix of.
+
+    Args:
+        kernel: as Python.
+        rows: of the matrix.
+        others: its columns' rows; None where the matrix is symmetric.
+        dtype: of its values.
+    """
+    found: Seal = {"format": FORMAT, "kernel": kernel, "rows": _digest(rows), "n": len(rows)}
+    if others is not None:
+        found |= {"columns": _digest(others), "m": len(others)}
+    return found | {"dtype": dtype, "tile": TILE}
+
+
+class Journal:
+    """The seal and the tiles told so far.
+
+    Args:
+        path: of the journal.
+        sealed: what the matrix must be.
+
+    Attributes:
+        told: CRC of each tile of an earlier run; empty where there was none.
+        fresh: whether there was none.
+
+    Raises:
+        DataError: if the journal there is that of another matrix.
+    """
+
+    def __init__(self, path: Path, sealed: Seal) -> None:
+        self.path = path
+        self.told: dict[Tile, int] = {}
+        lines = path.read_text(encoding="ascii", errors="replace").split("\n") if path.exists() else []
+        # A seal that was cut short tells nothing of tiles: nothing was told after it.
+        self.fresh = len(lines) < 2
+        if not self.fresh:
+            self._check(lines[0], sealed)
+            self.told = dict(_told(lines[1:-1]))
+        else:
+            path.write_text(json.dumps(sealed) + "\n", encoding="ascii")
+        self._file = path.open("r+", encoding="ascii")
+        # A last line without its end was cut short: it is overwritten.
+        self._file.seek(sum(len(line) + 1 for line in lines[:-1]) if lines and not self.fresh else path.stat().st_size)
+        self._file.truncate()
+
+    def tell(self, tile: Tile, crc: int) -> None:
+        """Tell that a tile is on disk, and make the telling safe."""
+        self._file.write(f"{tile[0]} {tile[1]} {crc:08x}\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file; the journal stays."""
+        self._file.close()
+
+    def _check(self, line: str, sealed: Seal) -> None:
+        try:
+            found = json.loads(line)
+        except ValueError:
+            found = {}
+        different = [key for key in sealed if found.get(key) != sealed[key]]
+        if different:
+            raise DataError(
+                f"{self.path} belongs to another matrix (it differs in: {', '.join(different)}). Finish that one, or remove "
+                "it with its tiles"
+            )
+
+
+def _told(lines: list[str]) -> list[tuple[Tile, int]]:
+    words = [line.split() for line in lines]
+    return [((int(w[0]), int(w[1])), int(w[2], 16)) for w in words if len(w) == 3]
+
+
+def _digest(rows: Rows) -> str:
+    found = hashlib.sha256()
+    for array in (rows.unit, rows.size):
+        found.update(str(array.shape).encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
