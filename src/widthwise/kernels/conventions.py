@@ -31,7 +31,7 @@ def neural_tangents(
     """
     count(columns, "columns")
     positive(W_std, "W_std")
-    kind = {"ntk": NTK, "nngp": NNGP}.get(get)
+    kind: type[NTK | NNGP] | None = {"ntk": NTK, "nngp": NNGP}.get(get)
     if kind is None:
         raise UsageError(f"get must be 'ntk' or 'nngp'; {get!r} came")
     return kind(depth=depth, weight_variance=W_std**2, bias_variance=b_std**2, input_scale=W_std**2 / columns)

@@ -10,29 +10,33 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from widthwise.kernels.fully_connected import NNGP, NTK, HInf
 from widthwise.kernels.kernel import Kernel
 from widthwise.kernels.recursion import angle, run
 
+# NumPy's arrays are taken as JAX takes them: in its current precision.
+Vector = Float[Array, " d"] | Float[np.ndarray, " d"]
 
-def ntk(x: Float[Array, " d"], z: Float[Array, " d"], **network: Any) -> Float[Array, ""]:
+
+def ntk(x: Vector, z: Vector, **network: Any) -> Float[Array, ""]:
     """Tangent kernel of two vectors; keyword arguments and meaning as `NTK`."""
     return evaluate(NTK(**network), x, z)
 
 
-def nngp(x: Float[Array, " d"], z: Float[Array, " d"], **network: Any) -> Float[Array, ""]:
+def nngp(x: Vector, z: Vector, **network: Any) -> Float[Array, ""]:
     """Output covariance of two vectors; keyword arguments and meaning as `NNGP`."""
     return evaluate(NNGP(**network), x, z)
 
 
-def hinf(x: Float[Array, " d"], z: Float[Array, " d"]) -> Float[Array, ""]:
+def hinf(x: Vector, z: Vector) -> Float[Array, ""]:
     """First-layer tangent kernel of two vectors, as `HInf`."""
     return evaluate(HInf(), x, z)
 
 
-def evaluate(kernel: Kernel, x: Float[Array, " d"], z: Float[Array, " d"]) -> Float[Array, ""]:
+def evaluate(kernel: Kernel, x: Vector, z: Vector) -> Float[Array, ""]:
     """Value of a kernel for two vectors."""
     layers = kernel.layers
     rows = [_lengthened(v, kernel.scale, layers.bias_variance) for v in (jnp.asarray(x), jnp.asarray(z))]
