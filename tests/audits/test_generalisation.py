@@ -223,6 +223,8 @@ def four_hundred():
         (range(20), range(200, 400), range(20, 80), "better"),
         (range(20), range(200, 400), range(20, 40), "as good"),
         (range(20), range(200, 400), range(20, 42), "as good"),
+        (range(22), range(200, 400), range(22, 42), "as good"),
+        (range(26), range(200, 400), range(26, 46), "as good"),
         (range(60), range(200, 400), range(60, 80), "worse"),
         (range(200), range(200, 400), range(20), "no better than guessing"),
         (range(200), range(200), range(200), "no better than guessing"),

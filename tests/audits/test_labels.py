@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -158,22 +159,17 @@ def test_leave_one_out_on_digits_is_at_least_ninety_nine_percent_right(digits):
     assert digits.generalisation.standing == "better"
 
 
-def flipped_digits():
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 6])
+def test_random_flips_of_digits_are_ranked_first_and_the_interval_covers_their_share(seed):
+    # Seed 6 is the hardest ranking of the first eight.
     ds = ww.load("digits")
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     wrong = rng.random(ds.n) < 0.05
     y = ds.y.copy()
     y[wrong] = (y[wrong] + rng.integers(1, 10, int(wrong.sum()))) % 10
-    return ww.audit(type(ds)(**{**vars(ds), "y": y}), verify="none"), wrong
-
-
-@pytest.mark.slow
-def test_random_flips_of_digits_are_ranked_first_and_the_interval_covers_their_share():
-    found, wrong = flipped_digits()
-    doubt = np.zeros(len(wrong))
-    for suspect in found.labels.suspects:
-        doubt[suspect.row] = -suspect.margin
-    assert average_precision_score(wrong, doubt) >= 0.99
+    found = ww.audit(replace(ds, y=y), verify="none")
+    assert average_precision_score(wrong, -np.array(found.labels.margins)) >= 0.99
     assert found.labels.disagreement.low <= wrong.mean() <= found.labels.disagreement.high
     assert found.labels.separate is True
     assert "check them" in found.verdict[2]

@@ -6,6 +6,7 @@ import re
 import shlex
 from dataclasses import replace
 
+import click
 import numpy as np
 import pytest
 
@@ -13,7 +14,7 @@ import widthwise as ww
 from widthwise.audits import AuditResult
 from widthwise.audits.page import command, page
 from widthwise.audits.result import Curve, Settings
-from widthwise.cli.audit import audit as audit_command
+from widthwise.cli import commands
 from widthwise.pages import Text
 
 KINDS = ("two classes", "many classes", "numbers", "pictures", "conflicting")
@@ -168,7 +169,9 @@ def test_the_command_on_the_page_parses_to_the_same_settings(many_classes, setti
     result = replace(many_classes, settings=settings, data=replace(many_classes.data, source=source))
     words = shlex.split(command(result))
     assert words[:2] == ["widthwise", "audit"]
-    parsed = audit_command.make_context("audit", words[2:]).params
+    # Below its group, as on the command line: click remembers the help flags of the first context that it meets.
+    group = click.Context(commands, **commands.context_settings)
+    parsed = commands.commands["audit"].make_context("audit", words[2:], parent=group).params
     assert parsed["data"] == source
     for name in Settings.__dataclass_fields__:
         assert parsed[name] == getattr(settings, name)

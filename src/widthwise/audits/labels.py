@@ -48,7 +48,7 @@ def labels(ds: Dataset, predictions: Float[np.ndarray, "n k"], Y: Float[np.ndarr
         given, suggested = [f"{v:.6g}" for v in ds.y], [f"{v:.6g}" for v in predictions[:, 0]]
         explained = 1.0 - float(np.sum(residual**2) / np.sum((ds.y - ds.y.mean()) ** 2))
     order = [int(i) for i in np.argsort(margin, kind="stable") if doubtful[i]]
-    share = theory.wilson(len(order), ds.n)
+    share = theory.disagreement(margin) if classes else theory.wilson(len(order), ds.n)
     low, high = float(margin.min()), float(margin.max())
     counts, edges = np.histogram(margin, bins=BINS, range=(low, high if high > low else low + 1.0))
     return Labels(
@@ -74,6 +74,7 @@ def labels(ds: Dataset, predictions: Float[np.ndarray, "n k"], Y: Float[np.ndarr
         conflict_rows=sum(len(group) for group in found.groups),
         floor=found.floor,
         duplicates=found.duplicates,
+        margins=tuple(float(f"{m:.6g}") for m in margin),
         margin_edges=tuple(float(e) for e in edges),
         margin_counts=tuple(int(c) for c in counts),
     )

@@ -241,7 +241,8 @@ class Labels:
 
     Attributes:
         suspects: rows that disagree with their held-out prediction, most doubtful first.
-        disagreement: share of such rows with its interval: an upper limit on label noise.
+        disagreement: share of such rows, an upper limit on label noise; its interval runs from the lower end for rows that
+            disagree clearly to the upper end for all of them (`theory.disagreement`).
         separate: whether the classes separate by the test below; None for regression.
         ambiguous: share of rows within a quarter of the median margin of zero; None for regression.
         explained: share of label variance that held-out scores explain.
@@ -250,6 +251,7 @@ class Labels:
         conflict_rows: rows in all such groups.
         floor: error that no model on these features can avoid on these rows.
         duplicates: rows that repeat an earlier one.
+        margins: of every audited row, in the order of the rows; the lowest are the most doubtful.
         margin_edges: bins of the histogram of margins.
         margin_counts: rows in each bin.
     """
@@ -264,6 +266,7 @@ class Labels:
     conflict_rows: int
     floor: float
     duplicates: int
+    margins: tuple[float, ...]
     margin_edges: tuple[float, ...]
     margin_counts: tuple[int, ...]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from widthwise.audits import verdict
 from widthwise.audits.result import DataSummary, Generalisation, Labels, Speed, Verification
-from widthwise.audits.wording import count, percent, quantity, rate, span, steps
+from widthwise.audits.wording import between, count, percent, quantity, rate, steps
 from widthwise.pages import (
     Bar,
     Bars,
@@ -516,8 +516,9 @@ def _separation(labels: Labels) -> str:
         "25 %)"
     )
     limit = (
-        f"The disagreement rate, {rate(share.value)} ({span(share.low, share.high)}), is an upper limit on label noise as "
-        "long as a wrong label is usually contradicted by the other rows."
+        f"The disagreement rate, {rate(share.value)}, is an upper limit on label noise as long as a wrong label is usually "
+        f"contradicted by the other rows. Its interval, {between(share.low, share.high)}, runs from the 95\u00a0% lower end "
+        "for rows that disagree clearly to the 95\u00a0% upper end for all that disagree."
     )
     if labels.separate:
         far = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from widthwise.audits.result import DataSummary, Generalisation, Labels, Score, Speed, Verification
-from widthwise.audits.wording import count, percent, quantity, rate, span, steps
+from widthwise.audits.wording import between, count, percent, quantity, rate, span, steps
 
 
 def verdict(
@@ -83,7 +83,7 @@ def doubting(data: DataSummary, labels: Labels) -> str:
             "standard deviations from their leave-one-out prediction."
         )
     what = (
-        f"**{rate(share.value)}** of the labels ({span(share.low, share.high)}) disagree with the prediction made "
+        f"**{rate(share.value)}** of the labels (interval {between(share.low, share.high)}) disagree with the prediction made "
         "without them"
     )
     if labels.separate and not labels.suspects:

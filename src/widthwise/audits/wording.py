@@ -40,7 +40,12 @@ def rate(value: float) -> str:
 
 def span(low: float, high: float) -> str:
     """A 95 % interval of a share."""
-    return f"95{SPACE}% interval {_rate(low)}\u2013{_rate(high)}{SPACE}%"
+    return f"95{SPACE}% interval {between(low, high)}"
+
+
+def between(low: float, high: float) -> str:
+    """A range of shares."""
+    return f"{_rate(low)}\u2013{_rate(high)}{SPACE}%"
 
 
 def _rate(value: float) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int
 
 from widthwise import theory
-from widthwise._checks import count, enough_memory
+from widthwise._checks import available_memory, count, enough_memory
 from widthwise._jax import device_line
 from widthwise.audits import generalisation as generalising
 from widthwise.audits.baselines import HeldOut, held_out_baselines
@@ -71,7 +71,8 @@ def audit(
         pad: size tau of the constant coordinate tau * sqrt(d), 0 for none; chosen among 1/2, 1 and 2 by leave-one-out
             for tables and 0 for images when not given.
         coding: of the labels for dynamics: `centred` by column, or `raw` -1/+1 for two classes, as in the papers.
-        groups: one label for each row of the source; rows of a group stay in one fold.
+        groups: one label for each row of the source; rows of a group stay in one fold. The leave-one-out that chooses the
+            ridge and ranks labels stays by row.
         max_n: most rows for dense linear algebra.
         subsample: how rows beyond `max_n` are left out: `stratified`, or the `first` ones in the order of the source.
         verify: `quick` trains up to width 2048 on up to 512 rows; `thorough` up to 16384 on all rows; `none` trains
@@ -97,8 +98,9 @@ def audit(
     if groups is not None:
         ds = replace(ds, notes=(*ds.notes, "Rows of a group stay in one fold."))
     # Square matrices held at once: kernel, its shifted factor, its inverse, a fold's blocks.
+    fits = int(((available_memory() or 0) / (8.0 * MATRICES)) ** 0.5)
     enough_memory(
-        MATRICES * 8.0 * ds.n**2, f"dense linear algebra on {ds.n} rows", f"Use a max_n below {ds.n} (--max-n)"
+        MATRICES * 8.0 * ds.n**2, f"dense linear algebra on {ds.n} rows", f"Use --max-n {fits} (max_n) or less"
     )
     coded = targets(ds, coding)
     parts = folds(
@@ -226,10 +228,10 @@ def _costs(ds: Dataset, scalings: int, verify: str) -> dict[str, float]:
     rows, seeds = (ds.n, 1.5) if verify == "thorough" else (min(ds.n, 512), 1.0)
     training = {"none": 0.0, "quick": 1.0, "thorough": 10.0}[verify]
     return {
-        "ridge": 4.0 * scalings * cubic,
-        "spectrum": 0.8 * cubic,
-        "baselines": 1.0 + 12.0 * outputs * (ds.n / 1800) ** 0.7 * (ds.d / 64) ** 0.5,
-        "training": training * seeds * rows / 512 * (3.0 + 6.0 * (ds.d / 64)),
+        "ridge": 0.5 + 4.0 * scalings * cubic,
+        "spectrum": 0.1 + 0.8 * cubic,
+        "baselines": 2.0 + 12.0 * outputs * (ds.n / 1800) ** 0.7 * (ds.d / 64) ** 0.5,
+        "training": training * (2.0 + seeds * rows / 512 * (2.0 + 5.0 * (ds.d / 64))),
     }
 
 

@@ -17,7 +17,7 @@ from widthwise.cli.audit import audit
 from widthwise.cli.doctor import doctor
 from widthwise.errors import WidthwiseError
 
-EXIT_INTERNAL = 70
+EXIT_RESOURCE, EXIT_INTERNAL = 5, 70
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -57,9 +57,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except WidthwiseError as failure:
         click.echo(f"widthwise: {_plain(str(failure))}", err=True)
         sys.exit(failure.exit_code)
+    except OSError as failure:
+        where = f"{failure.filename}: " if failure.filename else ""
+        click.echo(f"widthwise: {_plain(f'{where}{failure.strerror or failure}')}", err=True)
+        sys.exit(EXIT_RESOURCE)
     except MemoryError:
         click.echo("widthwise: out of memory; use a smaller --max-n", err=True)
-        sys.exit(5)
+        sys.exit(EXIT_RESOURCE)
     except Exception as failure:  # a fault of ours: say so, keep the traceback for those who ask
         if os.environ.get("WIDTHWISE_TRACEBACK"):
             raise

@@ -76,18 +76,19 @@ def audit(data: str, out: Path | None, form: str, opened: bool, **options: Any) 
 
     if out is not None:
         _writable(out)
-    result = ww.audit(data, progress=True, observe=_printer() if form == "text" else None, **options)
+    result = ww.audit(data, progress=True, observe=_printer(out is not None) if form == "text" else None, **options)
+    if opened and out is None:
+        out = Path(tempfile.mkdtemp(prefix="widthwise-"))
+    # Files first: a reader of stdout that goes away must not cost them.
+    written = () if out is None else result.write(out)
     if form == "json":
         click.echo(result.to_json(), nl=False)
     else:
         _print_verdict(result)
-    if opened and out is None:
-        out = Path(tempfile.mkdtemp(prefix="widthwise-"))
-    if out is not None:
-        written = result.write(out)
+    if written:
         click.echo(f"Wrote {', '.join(str(path) for path in written)}", err=True)
-        if opened:
-            click.launch(str(written[0].resolve()))
+    if opened and written:
+        click.launch(str(written[0].resolve()))
 
 
 def _writable(folder: Path) -> None:
@@ -106,7 +107,7 @@ def _writable(folder: Path) -> None:
         raise click.BadParameter(f"{place} cannot be written", param_hint="--out")
 
 
-def _printer() -> Any:
+def _printer(silent_to_the_end: bool) -> Any:
     """Print each answer as it comes, numbered as on the page."""
     from dataclasses import replace  # noqa: PLC0415
 
@@ -118,6 +119,14 @@ def _printer() -> Any:
     speed: list[Any] = []
 
     def show(name: str, data: Any, answer: Any) -> None:
+        try:
+            print_answer(name, data, answer)
+        except (BrokenPipeError, SystemExit):
+            # The reader went away (rich makes that an exit). With a folder to fill, the audit goes on without a word.
+            if not silent_to_the_end:
+                raise
+
+    def print_answer(name: str, data: Any, answer: Any) -> None:
         if not started:
             lead = f"{page.task(data)} Labels coded {data.coding}."
             print_section(Section(title=page.title(data), lead=lead, blocks=()), stream=sys.stdout)

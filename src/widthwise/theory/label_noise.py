@@ -126,6 +126,23 @@ def wilson(successes: int, n: int) -> Proportion:
     return Proportion(value=share, low=float(low), high=float(high))
 
 
+def disagreement(margin: Float[np.ndarray, " n"]) -> Proportion:
+    """Share of rows whose label another class beats, with an interval for the share of wrong labels.
+
+    The upper end is that of the 95 % Wilson interval of all disagreeing rows: a wrong label is contradicted, but so is a
+    right one where classes overlap. The lower end is that of the rows that disagree clearly, by more than half the median
+    absolute margin: where classes separate, flipped labels lie there and ambiguous rows do not. Where they overlap, only
+    the upper end means anything.
+
+    Args:
+        margin: of the given labels, from `margins`.
+    """
+    n = len(margin)
+    every = wilson(int(np.count_nonzero(margin < 0)), n)
+    clear = wilson(int(np.count_nonzero(margin < -np.median(np.abs(margin)) / 2.0)), n)
+    return Proportion(value=every.value, low=clear.low, high=every.high)
+
+
 def separation(
     margin: Float[np.ndarray, " n"], y: Float[np.ndarray, "n k"], predictions: Float[np.ndarray, "n k"]
 ) -> Separation:
