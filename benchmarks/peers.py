@@ -33,12 +33,14 @@ def environment(name: str, steps: tuple[tuple[str, ...], ...]) -> Path:
         venv.create(root, with_pip=True, clear=True)
         for number, step in enumerate(steps):
             alone = ["--no-deps"] if number == len(steps) - 1 and number else []
-            subprocess.run([str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", *alone, *step], check=True)
+            subprocess.run(
+                [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", *alone, *step], check=True
+            )
         (root / "complete").touch()
     return python
 
 
-def measure(python: Path | str, script: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def measure(python: Path | str, script: str, arguments: object) -> dict[str, Any]:
     """Run a script that reads its arguments and prints its figures as JSON, in a fresh process."""
     done = subprocess.run(
         [str(python), "-W", "ignore", "-c", script, json.dumps(arguments)],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,9 +12,12 @@ import pytest
 
 from widthwise._jax import float64
 from widthwise.errors import UsageError
+from widthwise.kernels.activations import LeakyReLU
 from widthwise.networks import MLP
 
 EPS32 = float(np.finfo(np.float32).eps)
+CHEN = {"widths": (8, 8), "parametrisation": "chen2019", "readout": "gaussian", "antisymmetric": False}
+DEEP = {"antisymmetric": False, "trained": "all", "outputs": 2, "weight_variance": 2.0, "last_variance": 0.5}
 
 
 def rows(n=6, d=4):
@@ -109,9 +115,26 @@ def test_the_start_follows_the_precision_of_the_context():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"widths": (8, 8)}, r"widths must hold one hidden layer; \(8, 8\) came"),
-        ({"widths": ()}, "widths must hold one hidden layer"),
+        ({"widths": (8, 8)}, "pairs the neurons of one hidden layer; 2 came: pass antisymmetric=False"),
+        ({"widths": ()}, "widths must hold one number for each hidden layer"),
         ({"widths": (0,)}, r"widths\[0\] must be an integer of at least 1"),
+        ({"widths": (8, 0), "antisymmetric": False}, r"widths\[1\] must be an integer of at least 1"),
+        ({"bias_variance": 0.1}, "an antisymmetric start has no output bias"),
+        ({"bias_variance": -0.1}, "bias_variance must be a finite number of at least 0"),
+        ({"weight_variance": 0.0}, "weight_variance must be a positive number"),
+        ({"last_variance": float("inf")}, "last_variance must be a positive number"),
+        ({"input_scale": -1.0}, "input_scale must be a positive number"),
+        ({"alpha": 0.5}, "alpha belongs to the 'chen2019' parametrisation"),
+        ({"parametrisation": "standard", "kappa": 0.1}, "kappa belongs to the 'ntk' parametrisation"),
+        (CHEN | {"widths": (8, 4)}, r"has one width m for all layers; \(8, 4\) came"),
+        (CHEN | {"alpha": 0.6}, r"alpha must lie in \[0, 1/2\]; 0.6 came"),
+        (CHEN | {"readout": "signs"}, "a Gaussian readout and ReLU: pass readout='gaussian'"),
+        (CHEN | {"weight_variance": 2.0}, "fixes its variances"),
+        (CHEN | {"bias_variance": 0.1}, "fixes its variances"),
+        (CHEN | {"input_scale": 0.5}, "fixes its variances"),
+        (CHEN | {"last_variance": 1.0}, "fixes its variances"),
+        (CHEN | {"activation": "erf"}, "a Gaussian readout and ReLU"),
+        (CHEN | {"kappa": 0.5}, "kappa belongs to the 'ntk' parametrisation"),
         ({"widths": (7,)}, "the width must be even; 7 came"),
         ({"outputs": 0}, "outputs must be an integer of at least 1"),
         ({"kappa": 0.0}, "kappa must be a positive number"),
@@ -127,3 +150,165 @@ def test_a_plain_start_takes_odd_widths_and_rows_have_columns():
     assert MLP(widths=(7,), antisymmetric=False).init(0, d=2)["W"].shape == (7, 2)
     with pytest.raises(UsageError, match="d must be an integer of at least 1"):
         MLP().init(0, d=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "known"), [("parametrisation", "'standard'"), ("trained", "'weights'"), ("readout", "'gaussian'")]
+)
+def test_names_that_are_not_known_are_answered_with_those_that_are(name, known):
+    unchecked = inspect.unwrap(MLP.__init__)
+    net = object.__new__(MLP)
+    with pytest.raises(UsageError, match=f"{name} must be .*{known}.*; 'other' came"):
+        unchecked(net, **{name: "other"})
+
+
+ACTIVATIONS = {
+    "relu": lambda z: max(z, 0.0),
+    "abs": abs,
+    "linear": lambda z: z,
+    "erf": math.erf,
+    LeakyReLU(slope=0.25): lambda z: z if z > 0 else z / 4,
+}
+
+
+def naive(net, params, x):
+    """The published formula, neuron by neuron, for one row."""
+    m = (*net.widths, 1)
+    last = net.weight_variance if net.last_variance is None else net.last_variance
+    variances = [net.input_scale, *(net.weight_variance / width for width in net.widths[:-1]), last / net.widths[-1]]
+    factors = [v**0.5 for v in variances] if net.parametrisation == "ntk" else [1.0] * len(m)
+    if net.parametrisation == "chen2019":
+        factors[-1] = net.widths[0] ** net.alpha
+    weights = [np.asarray(params[name], np.float64) for name in ("W", "W2", "W3")[: len(net.widths)]]
+    weights.append(np.asarray(params["a"], np.float64).T)
+    biases = [np.zeros(len(w)) for w in weights]
+    if net.bias_variance:
+        factor = net.bias_variance**0.5 if net.parametrisation == "ntk" else 1.0
+        names = [*("b", "b2", "b3")[: len(net.widths)], "c"]
+        biases = [factor * np.asarray(params[name], np.float64) for name in names]
+    values = x
+    for layer, (s, w, b) in enumerate(zip(factors, weights, biases, strict=True)):
+        z = [s * sum(w[r, i] * values[i] for i in range(len(values))) + b[r] for r in range(len(w))]
+        values = [ACTIVATIONS[net.activation](u) for u in z] if layer < len(net.widths) else z
+    return values
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        MLP(widths=(8, 6, 4), **DEEP),
+        MLP(widths=(8, 6), bias_variance=0.3, input_scale=0.5, kappa=0.4, readout="gaussian", **DEEP),
+        MLP(widths=(8, 6), parametrisation="standard", bias_variance=0.3, input_scale=0.5, **DEEP),
+        MLP.chen2019(3, 8, alpha=0.25),
+        *(MLP(widths=(6, 4), activation=name, **DEEP) for name in ACTIVATIONS),
+    ],
+    ids=repr,
+)
+def test_outputs_of_any_network_are_those_of_the_formula(net):
+    X = rows().astype(np.float64)
+    with float64():
+        params = net.init(1, d=4)
+        found = np.asarray(net.apply(params, jnp.asarray(X)))
+    expected = np.array([naive(net, params, x) for x in X])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13 * max(1.0, np.abs(expected).max()))
+
+
+def test_parameters_start_with_the_variances_of_their_parametrisation():
+    """Four standard errors of a mean square: sqrt(2 / entries) of itself, none for signs."""
+    m, d = 600, 400
+    deep = {"antisymmetric": False, "weight_variance": 2.0, "last_variance": 0.5, "input_scale": 3.0}
+    gaussian = {"readout": "gaussian", "outputs": 400}
+    for net, variances in (
+        (MLP(widths=(m, m), **deep, **gaussian, bias_variance=0.2), {"W": 1, "W2": 1, "a": 1, "b": 1, "c": 1}),
+        (
+            MLP(widths=(m, m), **deep, **gaussian, parametrisation="standard", bias_variance=0.2),
+            {"W": 3.0, "W2": 2 / m, "a": 0.5 / m, "b": 0.2, "b2": 0.2, "c": 0.2},
+        ),
+        (MLP.chen2019(3, m, outputs=400), {"W": 2 / m, "W2": 2 / m, "a": 1 / m}),
+    ):
+        params = net.init(0, d=d)
+        for name, variance in variances.items():
+            values = np.asarray(params[name], np.float64)
+            assert abs(np.mean(values**2) / variance - 1) < 4 * np.sqrt(2 / values.size), (net, name)
+            assert abs(np.mean(values)) < 4 * np.sqrt(variance / values.size), (net, name)
+    signs = MLP(widths=(8, 16), **deep, parametrisation="standard").init(0, d=d)["a"]
+    np.testing.assert_allclose(np.abs(signs), np.sqrt(0.5 / 16), rtol=1e-6)
+
+
+def test_the_standard_parametrisation_has_the_same_outputs_at_the_start():
+    X = jnp.asarray(rows())
+    ntk, standard = (
+        MLP(widths=(8, 6), parametrisation=name, bias_variance=0.3, input_scale=0.5, **DEEP)
+        for name in ("ntk", "standard")
+    )
+    np.testing.assert_allclose(
+        ntk.apply(ntk.init(3, d=4), X), standard.apply(standard.init(3, d=4), X), rtol=0, atol=50 * EPS32
+    )
+
+
+def test_the_derivative_of_the_outputs_at_zero_is_that_of_the_positive_side():
+    net = MLP(widths=(4,), antisymmetric=False)
+    params = net.init(0, d=2)
+    zero = {"W": jnp.zeros((4, 2)), "a": params["a"]}
+    slope = jax.grad(lambda W: net.apply({"W": W, "a": zero["a"]}, jnp.ones((1, 2)))[0, 0])(zero["W"])
+    np.testing.assert_allclose(slope, jnp.tile(params["a"] / 2, (1, 2)), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("net", "line"),
+    [
+        (
+            MLP(widths=(64,)),
+            (
+                "ReLU network with 1 hidden layer (64), 1 output, NTK parametrisation, weight variance 1, no biases, "
+                "input scale 1, signs as readout, antisymmetric start, first layer trained"
+            ),
+        ),
+        (
+            MLP(
+                widths=(8, 6),
+                outputs=3,
+                activation=LeakyReLU(slope=0.1),
+                parametrisation="standard",
+                bias_variance=0.1,
+                last_variance=2.0,
+                antisymmetric=False,
+                trained="all",
+            ),
+            (
+                "leaky ReLU 0.1 network with 2 hidden layers (8, 6), 3 outputs, standard parametrisation, weight variance 1, "
+                "last 2, bias variance 0.1, input scale 1, signs as readout, plain start, all trained"
+            ),
+        ),
+        (
+            MLP.chen2019(3, 16),
+            (
+                "ReLU network with 2 hidden layers (16, 16), 1 output, parametrisation of Chen et al. 2019 with alpha 0.5, "
+                "Gaussian readout, plain start, all trained"
+            ),
+        ),
+        (
+            MLP(widths=(4,), kappa=0.01, activation="erf", trained="last"),
+            (
+                "erf network with 1 hidden layer (4), 1 output, NTK parametrisation, weight variance 1, no biases, input scale "
+                "1, first weights of deviation 0.01, signs as readout, antisymmetric start, last layer trained"
+            ),
+        ),
+    ],
+)
+def test_a_network_describes_itself_in_one_line(net, line):
+    assert net.describe() == line
+
+
+def test_the_keys_of_what_moves():
+    deep = {"widths": (4, 4), "antisymmetric": False}
+    for trained, plain, biased in (
+        ("first", ("W",), ("W", "b")),
+        ("last", ("a",), ("a", "c")),
+        ("weights", ("W", "W2", "a"), ("W", "W2", "a")),
+        ("all", ("W", "W2", "a"), ("W", "W2", "a", "b", "b2", "c")),
+    ):
+        assert MLP(trained=trained, **deep).trained_names == plain
+        net = MLP(trained=trained, bias_variance=0.1, **deep)
+        assert net.trained_names == biased
+        assert set(net.init(0, d=2)) == {"W", "W2", "a", "b", "b2", "c"}

@@ -285,3 +285,23 @@ def test_data_that_do_not_fit_are_refused():
     ):
         with pytest.raises(DataError, match=message):
             unchecked(net, X_, y_, learning_rate=0.1, steps=1, **more)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        MLP(widths=(8, 8), antisymmetric=False),
+        MLP(widths=(8,), trained="all"),
+        MLP(widths=(8,), weight_variance=2.0),
+        MLP(widths=(8,), activation="erf"),
+        MLP(widths=(8,), antisymmetric=False, bias_variance=0.1),
+        MLP.chen2019(2, 8),
+    ],
+    ids=repr,
+)
+def test_networks_that_are_not_trained_yet_are_refused(net):
+    X, Y = problem()
+    with pytest.raises(
+        UsageError, match=r"train moves the first layer of a two-layer ReLU network: .*the network is: "
+    ):
+        train(net, X, Y, learning_rate=0.1, steps=1)

@@ -58,7 +58,7 @@ def _symmetric(values: Array) -> Array:
 
 
 @functools.partial(jax.jit, donate_argnums=0)
-def _put(whole: Array, part: Array, place: tuple[int, int]) -> Array:
+def _put(whole: Array, part: Array, place: tuple[int | Array, int | Array]) -> Array:
     """Write a tile in place: the memory of the matrix is given away and comes back."""
     start = (*place, *(0 for _ in part.shape[2:]))
     written: Array = jax.lax.dynamic_update_slice(whole, part, start)
