@@ -7,10 +7,18 @@ import numpy as np
 import pytest
 
 from widthwise.errors import UsageError
-from widthwise.kernels import NNGP, NTK, HInf
+from widthwise.kernels import NNGP, NTK, HInf, LeakyReLU
+from widthwise.kernels.tiles import profiles
 
 EPS = np.finfo(np.float64).eps
 THREE = np.array([[1.0, 0.0], [3 / 5, 4 / 5], [-5 / 13, 12 / 13]])
+
+
+def of_angle(kernel, theta):
+    """The kernel of unit rows, by the recursion."""
+    return profiles(kernel.layers, (kernel.output,), theta)[0]
+
+
 PAIRS = {0.6: [[0.6, 0.8]], 0.0: [[0.0, 1.0]], -1.0: [[-1.0, 0.0]]}
 
 # depth, rho, last layer, all layers, first layer: table K4, sixteen digits by tests/reference/fully_connected.py.
@@ -84,7 +92,7 @@ def test_a_two_layer_network_with_both_layers_trained_is_that_of_table_k3():
 
 def test_h_infinity_lies_in_its_range_and_comes_near_both_ends():
     theta = np.linspace(0, np.pi, 5001)
-    values = HInf().profile(theta)
+    values = of_angle(HInf(), theta)
     # -0.0893013 at cosine -0.652185: section C2 of the specification, to the digits given.
     assert values.min() == pytest.approx(-0.0893013, abs=1e-7)
     assert np.cos(theta[values.argmin()]) == pytest.approx(-0.652185, abs=1e-3)
@@ -94,8 +102,8 @@ def test_h_infinity_lies_in_its_range_and_comes_near_both_ends():
 def test_layers_add_up_to_the_whole():
     """With one hidden layer there are two weight matrices, the first and the last."""
     theta = np.linspace(0, np.pi, 101)
-    parts = NTK(depth=1, trained="first").profile(theta) + NTK(depth=1, trained="last").profile(theta)
-    np.testing.assert_allclose(NTK(depth=1).profile(theta), parts, rtol=0, atol=8 * EPS)
+    parts = of_angle(NTK(depth=1, trained="first"), theta) + of_angle(NTK(depth=1, trained="last"), theta)
+    np.testing.assert_allclose(of_angle(NTK(depth=1), theta), parts, rtol=0, atol=8 * EPS)
 
 
 @pytest.mark.parametrize("make", [NNGP, NTK])
@@ -180,7 +188,7 @@ def test_the_spectrum_on_the_circle_is_that_of_table_k8():
     """c_k of tests/reference/circle.py, by quadrature; on n points frequencies fold, c_k sums over k + n Z."""
     theta = np.linspace(0, np.pi, 20001)
     known = {0: 0.101321183642, 1: 0.125, 2: 0.056289546468, 4: 0.00765537831964, 6: 0.00306031330185, 3: 0.0, 5: 0.0}
-    values = HInf().profile(theta)
+    values = of_angle(HInf(), theta)
     for k, c in known.items():
         # Simpson's rule: h^4 / 180 * pi times the fourth derivative, below (k + 1)^4.
         step = theta[1]
@@ -224,22 +232,126 @@ def test_the_third_harmonic_alone_grows_with_the_grid(n, roots):
         assert np.sqrt(y @ np.linalg.solve(H, y)) == pytest.approx(root, rel=1e-9)
 
 
-def test_the_trained_layers_are_all_first_or_last():
-    kernel = object.__new__(NTK)
-    for name, value in {"depth": 1, "weight_variance": 2.0, "input_scale": 1.0, "trained": "middle"}.items():
-        object.__setattr__(kernel, name, value)
-    with pytest.raises(UsageError, match="trained must be 'all', 'first' or 'last'; 'middle' came"):
-        kernel.__post_init__()
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: NTK(depth=0), "depth must be an integer of at least 1"),
         (lambda: NNGP(weight_variance=0.0), "weight_variance must be a positive number"),
         (lambda: NTK(input_scale=float("nan")), "input_scale must be a positive number"),
+        (lambda: NTK(bias_variance=-1.0), "bias_variance must be a finite number of at least 0"),
+        (lambda: NTK(last_variance=0.0), "last_variance must be a positive number"),
+        (lambda: NTK(last_rate=0.0), "last_rate must be a positive number"),
+        (lambda: NTK.chen2019(1), "matrices must be an integer of at least 2"),
+        (lambda: LeakyReLU(float("inf")), "slope must be a number of magnitude up to 1e100"),
     ],
 )
 def test_arguments_outside_their_range_are_named(make, message):
     with pytest.raises(UsageError, match=message):
         make()
+
+
+def off(kernel):
+    return kernel([[1.0, 0.0]], [[0.6, 0.8]])[0, 0]
+
+
+# depth, covariance and tangent kernel off and on the diagonal: table K5.
+BIASED = [
+    (1, 0.8737884362, 1.2, 1.3774819776, 2.3),
+    (2, 1.0255571289, 1.3, 2.0719239152, 3.6),
+    (3, 1.1638133583, 1.4, 2.7992739562, 5.0),
+]
+
+
+@pytest.mark.parametrize(("depth", "covariance", "variance", "tangent", "norm"), BIASED)
+def test_values_with_biases_are_those_of_table_k5(depth, covariance, variance, tangent, norm):
+    network = {"depth": depth, "bias_variance": 0.1}
+    for kernel, apart, same in ((NNGP(**network), covariance, variance), (NTK(**network), tangent, norm)):
+        # Ten decimals of the table.
+        assert off(kernel) == pytest.approx(apart, abs=1e-9)
+        assert kernel.diag([[0.6, 0.8]])[0] == pytest.approx(same, rel=1e-12)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_without_trained_biases_their_terms_leave_the_tangent_kernel_but_not_the_covariance(depth):
+    """K5, transcribed: the cosines come from the biased covariance."""
+    covariance, variance, tangent = 0.6 * 1.0 + 0.1, 1.1, 0.6
+    for _ in range(depth):
+        rho = covariance / variance
+        k0 = (np.pi - np.arccos(rho)) / np.pi
+        k1 = (rho * (np.pi - np.arccos(rho)) + np.sqrt(1 - rho**2)) / np.pi
+        covariance, tangent = variance * k1 + 0.1, variance * k1 + tangent * k0
+        variance += 0.1
+    # A dozen operations a layer on numbers up to four.
+    assert off(NTK(depth=depth, bias_variance=0.1, trained="weights")) == pytest.approx(tangent, abs=200 * EPS)
+
+
+CHEN = [
+    (2, 1.5, 0.8889973972, 0.3183098862, 0.0),
+    (3, 2.0, 1.1389250433, 0.5897198632, 0.3183098862),
+    (5, 3.0, 1.5713897929, 1.0556720153, 0.8326069135),
+]
+
+
+@pytest.mark.parametrize(("matrices", "one", "acute", "right", "opposite"), CHEN)
+def test_the_parametrisation_of_chen_is_that_of_table_k6(matrices, one, acute, right, opposite):
+    kernel = NTK.chen2019(matrices)
+    found = kernel([[1.0, 0.0]], [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [-1.0, 0.0]])[0]
+    np.testing.assert_allclose(found, [one, acute, right, opposite], rtol=0, atol=1e-9)
+    assert kernel.diag([[1.0, 0.0]])[0] == pytest.approx(one, rel=4 * EPS)
+
+
+def test_three_trained_matrices_of_table_k4_add_up():
+    """First, the two in between, last: .2375101588, .3805262716 + .5589378200, .7753124348."""
+    parts = off(NTK(trained="first")) + 0.3805262716 + 0.5589378200 + off(NTK(trained="last"))
+    assert off(NTK()) == pytest.approx(parts, abs=1e-9)
+
+
+def test_the_output_layer_has_its_own_variance_and_rate():
+    usual, last = off(NTK(depth=2)), off(NTK(depth=2, trained="last"))
+    # Half the variance halves everything; three times the rate adds twice the last layer's share.
+    assert off(NTK(depth=2, last_variance=1.0)) == pytest.approx(usual / 2, rel=16 * EPS)
+    assert off(NTK(depth=2, last_rate=3.0)) == pytest.approx(usual + 2 * last, rel=16 * EPS)
+
+
+def test_a_linear_network_has_the_linear_covariance():
+    X = np.random.default_rng(0).standard_normal((7, 4))
+    K = NNGP(depth=5, activation="linear", weight_variance=1.0)(X)
+    # Dot products, a series of degree two and products of norms of about two.
+    np.testing.assert_allclose(K, X @ X.T, rtol=0, atol=64 * EPS * np.diag(K).max())
+
+
+def test_the_absolute_value_has_even_degrees_only():
+    X = np.random.default_rng(0).standard_normal((7, 4))
+    kernel = NNGP(depth=2, activation="abs")
+    np.testing.assert_allclose(kernel(X, -X), kernel(X, X), rtol=0, atol=64 * EPS * kernel.diag(X).max())
+
+
+ACTIVATIONS = {
+    "relu": lambda u: np.maximum(u, 0),
+    "abs": np.abs,
+    "linear": lambda u: u,
+    LeakyReLU(0.3): lambda u: np.where(u > 0, u, 0.3 * u),
+    LeakyReLU(-0.5): lambda u: np.where(u > 0, u, -0.5 * u),
+}
+
+
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, "erf"], ids=repr)
+def test_a_layer_is_the_gaussian_mean_of_the_activation(activation):
+    """Unequal variances, and a bias; four standard errors of 4e5 draws."""
+    import scipy.special
+
+    x, z = np.array([1.0, 0.5]), np.array([-0.3, 2.0])
+    sigma = ACTIVATIONS.get(activation, scipy.special.erf)
+    generator = np.random.default_rng(0)
+    W, b = generator.standard_normal((400_000, 2)), np.sqrt(0.2) * generator.standard_normal(400_000)
+    drawn = 1.5 * sigma(W @ x + b) * sigma(W @ z + b) + 0.2
+    kernel = NNGP(depth=1, weight_variance=1.5, bias_variance=0.2, activation=activation)
+    assert abs(drawn.mean() - kernel(x[None], z[None])[0, 0]) < 4 * drawn.std() / np.sqrt(len(drawn))
+
+
+def test_the_tangent_kernel_of_erf_is_the_mean_product_of_slopes():
+    x, z = np.array([1.0, 0.5]), np.array([-0.3, 2.0])
+    W = np.random.default_rng(0).standard_normal((400_000, 2))
+    slopes = (2 / np.sqrt(np.pi)) ** 2 * np.exp(-((W @ x) ** 2) - (W @ z) ** 2) * (x @ z)
+    kernel = NTK(depth=1, weight_variance=1.0, activation="erf", trained="first")
+    assert abs(slopes.mean() - kernel(x[None], z[None])[0, 0]) < 4 * slopes.std() / np.sqrt(len(slopes))

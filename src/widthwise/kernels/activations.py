@@ -16,8 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from widthwise.errors import UsageError
 
 
@@ -26,14 +24,15 @@ class LeakyReLU:
     """Slope one above zero, `slope` below.
 
     Args:
-        slope: any finite number; 0 is ReLU, 1 linear, -1 the absolute value.
+        slope: a number of magnitude up to 1e100; 0 is ReLU, 1 linear, -1 the absolute value.
     """
 
     slope: float = 0.01
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.slope):
-            raise UsageError(f"slope must be a finite number; {self.slope!r} came")
+        if not abs(self.slope) <= 1e100:
+            raise UsageError(f"slope must be a number of magnitude up to 1e100; {self.slope!r} came")
+        object.__setattr__(self, "slope", float(self.slope))
 
     @property
     def size(self) -> float:

@@ -57,13 +57,15 @@ class _FullyConnected(Kernel):
     activation: Activation = "relu"
 
     def __post_init__(self) -> None:
-        count(self.depth, "depth")
-        positive(self.weight_variance, "weight_variance")
-        positive(self.input_scale, "input_scale")
+        # As plain numbers, so that the repr rebuilds the kernel and equal kernels have one repr.
+        object.__setattr__(self, "depth", count(self.depth, "depth"))
+        for name in ("weight_variance", "input_scale"):
+            object.__setattr__(self, name, positive(getattr(self, name), name))
         if not (np.isfinite(self.bias_variance) and self.bias_variance >= 0):
             raise UsageError(f"bias_variance must be a finite number of at least 0; {self.bias_variance!r} came")
+        object.__setattr__(self, "bias_variance", float(self.bias_variance))
         if self.last_variance is not None:
-            positive(self.last_variance, "last_variance")
+            object.__setattr__(self, "last_variance", positive(self.last_variance, "last_variance"))
         piecewise_linear(self.activation)
 
     @property
@@ -135,7 +137,7 @@ class NTK(_FullyConnected):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive(self.last_rate, "last_rate")
+        object.__setattr__(self, "last_rate", positive(self.last_rate, "last_rate"))
         if self.trained not in ("all", "weights", "first", "last"):
             raise UsageError(f"trained must be 'all', 'weights', 'first' or 'last'; {self.trained!r} came")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,13 +17,14 @@ from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
 from widthwise._checks import enough_memory
-from widthwise.errors import DataError
+from widthwise.errors import DataError, ResourceError
 from widthwise.kernels.gram_file import GramFile
 from widthwise.kernels.journal import Tile, seal
 from widthwise.kernels.tile_folder import TileFolder
-from widthwise.kernels.tiles import TILE, Evaluator, Rows, diagonal
+from widthwise.kernels.tiles import Evaluator, Rows, diagonal
 from widthwise.pages.progress import Progress
 
 WORKERS = 2
@@ -35,8 +37,7 @@ T = TypeVar("T")
 def matrices(evaluator: Evaluator, rows: Rows, others: Rows | None) -> Float[np.ndarray, "outputs n m"]:
     """Matrices of all outputs as new arrays; symmetric where there are no other rows."""
     shape = (len(evaluator.outputs), len(rows), len(rows if others is None else others))
-    _fits(shape, evaluator)
-    out = np.empty(shape, evaluator.dtype)
+    out = _empty(shape, evaluator)
     _fill(evaluator, rows, others, None, lambda tile, values: place(out, tile, values, others is None))
     return out
 
@@ -52,17 +53,18 @@ def gram(
 ) -> Float[np.ndarray, "n m"] | TileFolder:
     """The matrix of one output into an array, a file or a folder; see `Kernel.gram`."""
     shape = (len(rows), len(rows if others is None else others))
-    tiles = all_tiles(*shape, symmetric=others is None)
+    tiles = all_tiles(*shape, evaluator.tile, symmetric=others is None)
     if isinstance(out, str | Path):
-        path, sealed = Path(out), seal(kernel, rows, others, evaluator.dtype)
+        path, sealed = Path(out), seal(kernel, rows, others, evaluator.dtype, evaluator.tile)
         if path.suffix == ".npy":
             return _into_file(evaluator, rows, others, GramFile(path, sealed, shape, evaluator.dtype, tiles), progress)
         return _into_folder(evaluator, rows, others, TileFolder(path, sealed, shape, evaluator.dtype, tiles), progress)
     if out is None:
-        _fits((1, *shape), evaluator)
-        out = np.empty(shape, evaluator.dtype)
+        out = _empty(shape, evaluator)
     elif out.shape != shape or out.dtype not in (np.float64, np.float32):
         raise DataError(f"out must be a float64 or float32 array of shape {shape}; {out.dtype} of {out.shape} came")
+    elif not out.flags.writeable:
+        raise DataError("out must be an array that can be written; a read-only one came")
     target = out
     with Progress(len(tiles), label="kernel matrix", enabled=progress) as bar:
 
@@ -109,32 +111,33 @@ def matmul(
     Tiles are added in their own order, not in that of the workers, so the sums are the same to the bit every time.
     """
     columns = rows if others is None else others
-    tiles = all_tiles(len(rows), len(columns), symmetric=others is None)
+    tile_size = evaluator.tile
+    tiles = all_tiles(len(rows), len(columns), tile_size, symmetric=others is None)
     product = np.zeros((len(rows), V.shape[1]))
 
     def one(tile: Tile) -> tuple[Tile, Float[np.ndarray, "a k"], Float[np.ndarray, "b k"] | None]:
         top, left = tile
         values = _tile(evaluator, rows, others, tile)[0].astype(np.float64)
-        mirrored = values.T @ V[top : top + TILE] if others is None and top != left else None
-        return tile, values @ V[left : left + TILE], mirrored
+        mirrored = values.T @ V[top : top + tile_size] if others is None and top != left else None
+        return tile, values @ V[left : left + tile_size], mirrored
 
     with tile_workers() as workers, Progress(len(tiles), label="kernel product", enabled=progress) as bar:
         for (top, left), ahead, back in workers.each(one, tiles):
-            product[top : top + TILE] += ahead
+            product[top : top + tile_size] += ahead
             if back is not None:
-                product[left : left + TILE] += back
+                product[left : left + tile_size] += back
             bar.advance(1.0)
     return product
 
 
-def all_tiles(n: int, m: int, *, symmetric: bool) -> list[Tile]:
+def all_tiles(n: int, m: int, tile: int, *, symmetric: bool) -> list[Tile]:
     """Corners of the tiles, in the order of work; of the lower triangle, diagonal included, where that is enough."""
-    return [(top, left) for top in range(0, n, TILE) for left in range(0, top + 1 if symmetric else m, TILE)]
+    return [(top, left) for top in range(0, n, tile) for left in range(0, top + 1 if symmetric else m, tile)]
 
 
-def cut(rows: Rows, start: int) -> Rows:
+def cut(rows: Rows, start: int, tile: int) -> Rows:
     """The rows of one tile."""
-    part = slice(start, start + TILE)
+    part = slice(start, start + tile)
     return Rows(unit=rows.unit[part], quick=rows.quick[part], size=rows.size[part])
 
 
@@ -152,9 +155,10 @@ def place(
 def _tile(evaluator: Evaluator, rows: Rows, others: Rows | None, tile: Tile) -> Float[np.ndarray, "outputs a b"]:
     """Values of a tile; one on the diagonal is symmetric to the bit, with the exact diagonal."""
     top, left = tile
-    values = evaluator(cut(rows, top), cut(rows if others is None else others, left))
+    x = cut(rows, top, evaluator.tile)
+    values = evaluator(x, cut(rows if others is None else others, left, evaluator.tile))
     if others is None and top == left:
-        for matrix, pole in zip(values, diagonal(evaluator.layers, cut(rows, top), evaluator.outputs), strict=True):
+        for matrix, pole in zip(values, diagonal(evaluator.layers, x, evaluator.outputs), strict=True):
             lower = np.tril(matrix, -1)
             matrix[:] = lower + lower.T
             np.fill_diagonal(matrix, pole)
@@ -170,7 +174,7 @@ def _fill(
 ) -> None:
     """Compute tiles, all of them where none are named, and hand each to `store`, which is called in the workers."""
     if tiles is None:
-        tiles = all_tiles(len(rows), len(rows if others is None else others), symmetric=others is None)
+        tiles = all_tiles(len(rows), len(rows if others is None else others), evaluator.tile, symmetric=others is None)
 
     def one(tile: Tile) -> None:
         store(tile, _tile(evaluator, rows, others, tile))
@@ -206,16 +210,43 @@ class Workers:
                 future.cancel()
 
 
+_limit = threading.Lock()
+_limited: list[threadpool_limits] = []
+_callers = 0
+
+
 @contextmanager
 def tile_workers() -> Iterator[Workers]:
     """Threads for tiles; BLAS keeps to one thread for each while they are there."""
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with scikit-learn
-
-    workers = min(WORKERS, os.cpu_count() or 1)
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+    with _one_blas_thread(), ThreadPoolExecutor(workers := min(WORKERS, os.cpu_count() or 1)) as pool:
         yield Workers(pool, 4 * workers)
 
 
-def _fits(shape: tuple[int, ...], evaluator: Evaluator) -> None:
-    needed = float(np.prod(shape)) * np.dtype(evaluator.dtype).itemsize + SPARE
-    enough_memory(needed, "the kernel matrix", "Write it to disk (out='name.npy'), or use matmul")
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """The limit is the whole process's: the first of several callers at once sets it, the last one takes it back."""
+    global _callers  # noqa: PLW0603
+    with _limit:
+        if _callers == 0:
+            _limited.append(threadpool_limits(1, user_api="blas"))
+        _callers += 1
+    try:
+        yield
+    finally:
+        with _limit:
+            _callers -= 1
+            if _callers == 0:
+                _limited.pop().restore_original_limits()
+
+
+def _empty(shape: tuple[int, ...], evaluator: Evaluator) -> Float[np.ndarray, "..."]:
+    needed = float(np.prod(shape, dtype=np.float64)) * np.dtype(evaluator.dtype).itemsize + SPARE
+    remedy = "Write it to disk (out='name.npy'), or use matmul"
+    enough_memory(needed, "the kernel matrix", remedy)
+    try:
+        return np.empty(shape, evaluator.dtype)
+    except MemoryError:
+        # The process may be allowed less than the machine has.
+        raise ResourceError(
+            f"the kernel matrix needs about {needed / 1e9:.1f} GB, which are not given. {remedy}"
+        ) from None

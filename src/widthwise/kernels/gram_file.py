@@ -19,7 +19,6 @@ from jaxtyping import Float
 
 from widthwise.errors import DataError, ResourceError
 from widthwise.kernels.journal import SPARE, Journal, Seal, Tile
-from widthwise.kernels.tiles import TILE
 
 
 class GramFile:
@@ -40,6 +39,7 @@ class GramFile:
     def __init__(self, path: Path, sealed: Seal, shape: tuple[int, int], dtype: str, tiles: list[Tile]) -> None:
         self.path = path
         self._part = path.with_name(path.name + ".part")
+        self._tile = int(sealed["tile"])
         self._symmetric = "m" not in sealed
         self._lock = threading.Lock()
         journal = path.with_name(path.name + ".tiles")
@@ -47,8 +47,13 @@ class GramFile:
             journal.unlink(missing_ok=True)
             _allocate(self._part, shape, dtype)
         self._journal = Journal(journal, sealed)
-        self.matrix: Float[np.ndarray, "n m"] = np.lib.format.open_memmap(self._part, mode="r+")
-        if self.matrix.shape != shape or self.matrix.dtype != np.dtype(dtype):
+        try:
+            self.matrix: Float[np.ndarray, "n m"] = np.lib.format.open_memmap(self._part, mode="r+")
+            whole = self.matrix.shape == shape and self.matrix.dtype == np.dtype(dtype)
+        except ValueError:
+            whole = False
+        if not whole:
+            self._journal.close()
             raise DataError(f"{self._part} must hold {shape} values of {dtype}; remove it and {journal.name}")
         told = self._journal.told
         self.missing = [tile for tile in tiles if tile not in told or told[tile] != self._crc(tile)]
@@ -85,7 +90,7 @@ class GramFile:
 
     def _crc(self, tile: Tile) -> int:
         """CRC of a tile, and of its mirror image where the matrix is symmetric."""
-        below, across = (slice(start, start + TILE) for start in tile)
+        below, across = (slice(start, start + self._tile) for start in tile)
         found = _crc_of(self.matrix[below, across])
         return _crc_of(self.matrix[across, below], found) if self._symmetric else found
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 
-from widthwise.errors import DataError
-from widthwise.kernels.tiles import TILE, Rows
+from widthwise.errors import DataError, ResourceError
+from widthwise.kernels.tiles import Rows
+from widthwise.pages.files import write_atomically
 
 FORMAT = 1
 # Disk that must stay free beside a matrix: the journal, and room for others.
@@ -23,7 +25,7 @@ Tile = tuple[int, int]
 Seal = dict[str, str | int]
 
 
-def seal(kernel: str, rows: Rows, others: Rows | None, dtype: str) -> Seal:
+def seal(kernel: str, rows: Rows, others: Rows | None, dtype: str, tile: int) -> Seal:
     """What a matrix is a matrix of.
 
     Args:
@@ -31,11 +33,12 @@ def seal(kernel: str, rows: Rows, others: Rows | None, dtype: str) -> Seal:
         rows: of the matrix.
         others: its columns' rows; None where the matrix is symmetric.
         dtype: of its values.
+        tile: rows and columns of a whole tile.
     """
     found: Seal = {"format": FORMAT, "kernel": kernel, "rows": _digest(rows), "n": len(rows)}
     if others is not None:
         found |= {"columns": _digest(others), "m": len(others)}
-    return found | {"dtype": dtype, "tile": TILE}
+    return found | {"dtype": dtype, "tile": tile}
 
 
 class Journal:
@@ -56,24 +59,26 @@ class Journal:
     def __init__(self, path: Path, sealed: Seal) -> None:
         self.path = path
         self.told: dict[Tile, int] = {}
-        lines = path.read_text(encoding="ascii", errors="replace").split("\n") if path.exists() else []
+        lines = path.read_bytes().decode("ascii", "replace").split("\n") if path.exists() else []
         # A seal that was cut short tells nothing of tiles: nothing was told after it.
         self.fresh = len(lines) < 2
         if not self.fresh:
             self._check(lines[0], sealed)
             self.told = dict(_told(lines[1:-1]))
         else:
-            path.write_text(json.dumps(sealed) + "\n", encoding="ascii")
-        self._file = path.open("r+", encoding="ascii")
+            write_atomically(path, json.dumps(sealed) + "\n")
+        self._file = path.open("r+b", buffering=0)
         # A last line without its end was cut short: it is overwritten.
         self._file.seek(sum(len(line) + 1 for line in lines[:-1]) if lines and not self.fresh else path.stat().st_size)
         self._file.truncate()
 
     def tell(self, tile: Tile, crc: int) -> None:
         """Tell that a tile is on disk, and make the telling safe."""
-        self._file.write(f"{tile[0]} {tile[1]} {crc:08x}\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.write(f"{tile[0]} {tile[1]} {crc:08x}\n".encode())
+            os.fsync(self._file.fileno())
+        except OSError as failure:
+            raise ResourceError(f"{self.path} could not be written: {failure.strerror}") from None
 
     def close(self) -> None:
         """Close the file; the journal stays."""
@@ -84,6 +89,7 @@ class Journal:
             found = json.loads(line)
         except ValueError:
             found = {}
+        found = found if isinstance(found, dict) else {}
         different = [key for key in sealed if found.get(key) != sealed[key]]
         if different:
             raise DataError(
@@ -93,8 +99,9 @@ class Journal:
 
 
 def _told(lines: list[str]) -> list[tuple[Tile, int]]:
-    words = [line.split() for line in lines]
-    return [((int(w[0]), int(w[1])), int(w[2], 16)) for w in words if len(w) == 3]
+    """What whole lines tell; a damaged one tells nothing, and its tile is computed again."""
+    found = [re.fullmatch(r"([0-9]+) ([0-9]+) ([0-9a-f]{8})", line) for line in lines]
+    return [((int(m[1]), int(m[2])), int(m[3], 16)) for m in found if m]
 
 
 def _digest(rows: Rows) -> str:

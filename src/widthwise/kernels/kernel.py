@@ -9,11 +9,12 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float
 
+from widthwise._checks import count
 from widthwise.errors import DataError
 from widthwise.kernels import gram as grams
 from widthwise.kernels.recursion import Layers
 from widthwise.kernels.tile_folder import TileFolder
-from widthwise.kernels.tiles import Dtype, Evaluator, Output, Rows, diagonal, prepare
+from widthwise.kernels.tiles import TILE, Dtype, Evaluator, Output, Rows, diagonal, prepare
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Kernel:
         *,
         Z: object | None = None,
         dtype: Dtype = "float64",
+        tile: int = TILE,
         progress: bool = False,
     ) -> Float[np.ndarray, "n m"] | TileFolder:
         """Kernel matrix of any size, half of it computed where it is symmetric, into memory or onto disk.
@@ -81,6 +83,7 @@ class Kernel:
                 where it stopped when the same call is made again, and ends with the same bytes.
             Z: m rows of as many columns, for a rectangular matrix.
             dtype: as for a call; that of the array where one is given.
+            tile: rows and columns of a tile: the unit of work, and of what a killed run may lose.
             progress: show progress on stderr where it takes more than two seconds.
 
         Returns:
@@ -90,7 +93,7 @@ class Kernel:
             DataError: if X is not finite, or `out` does not fit it or holds another matrix.
             ResourceError: if memory or disk do not hold the result.
         """
-        evaluator = Evaluator(self.layers, (self.output,), _dtype_of(out, dtype))
+        evaluator = Evaluator(self.layers, (self.output,), _dtype_of(out, dtype), count(tile, "tile"))
         rows = self._rows(X, evaluator.dtype)
         others = None if Z is None else self._others(Z, rows, evaluator.dtype)
         return grams.gram(repr(self), evaluator, rows, others, out, progress=progress)
@@ -123,6 +126,8 @@ class Kernel:
             raise DataError(
                 f"V must have one row for each of the {len(others)} rows of the kernel; {vectors.shape} came"
             )
+        if not np.isfinite(vectors).all():
+            raise DataError("V must be finite")
         stacked = vectors if vectors.ndim == 2 else vectors[:, None]
         evaluator = Evaluator(self.layers, (self.output,), dtype)
         product = grams.matmul(evaluator, rows, None if Z is None else others, stacked, progress=progress)

@@ -13,13 +13,19 @@ its closed forms are smooth in the covariance.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
 
+import numpy as np
+
 from widthwise.kernels.activations import Activation, piecewise_linear
 
 Trained = Literal["all", "weights", "first", "last"]
+State = tuple[Any, Any, Any, Any]
+# Hidden layers up to which a compiled pass spells them out; more are a loop.
+UNROLLED = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +52,13 @@ class Layers:
 
 
 def angle_gap(theta: Any, bend: float, xp: ModuleType) -> Any:
-    """One minus the cosine of the next angle, without biases; exact to rounding down to theta = 0."""
-    return 2.0 * xp.sin(theta / 2.0) ** 2 - (bend / xp.pi) * (xp.sin(theta) - theta * xp.cos(theta))
+    """One minus the cosine of the next angle, without biases; exact to rounding down to theta = 0 and up to pi."""
+    acute = theta <= xp.pi / 2.0
+    folded = xp.where(acute, theta, xp.pi - theta)
+    square = 2.0 * xp.sin(folded / 2.0) ** 2
+    # Beyond a right angle from the distance to pi: an even activation has gap 0 there, by cancellation otherwise.
+    even = xp.where(acute, square, (2.0 - bend) + (bend - 1.0) * square)
+    return even - (bend / xp.pi) * (xp.sin(folded) - folded * xp.cos(folded))
 
 
 def angle(near: Any, xp: ModuleType) -> Any:
@@ -75,54 +86,73 @@ def run(layers: Layers, theta: Any, a: Any, b: Any, xp: ModuleType) -> tuple[Any
         NNGP and NTK, of the shape that theta, a and b broadcast to.
     """
     slopes = piecewise_linear(layers.activation)
-    first = a * b * xp.cos(theta)
     if slopes is None:
         return _run_erf(layers, theta, a, b, xp)
     size, bend, bias = slopes.size, slopes.bend, layers.bias_variance
-    tangent = _first(layers, first)
-    covariance = first
-    for layer in range(1, layers.depth + 1):
-        weight = (layers.last_variance if layer == layers.depth else layers.weight_variance) * size
+
+    def hidden(state: State) -> State:
+        tangent, theta, a, b = state
+        weight = layers.weight_variance * size
         gap = angle_gap(theta, bend, xp)
         product = weight * (a * b)
         signal = product * (1.0 - gap)
-        tangent = _next(layers, layer, tangent, weight * (1.0 - (bend / xp.pi) * theta), signal)
-        covariance = signal + bias
-        if layer == layers.depth:
-            break
+        tangent = _next(layers, tangent, weight * (1.0 - (bend / xp.pi) * theta), signal, last=False)
         if bias == 0.0:
-            theta = angle(gap / 2.0, xp)
-            a, b = xp.sqrt(weight) * a, xp.sqrt(weight) * b
-            continue
+            return tangent, angle(gap / 2.0, xp), weight**0.5 * a, weight**0.5 * b
         next_a, next_b = xp.sqrt(weight * (a * a) + bias), xp.sqrt(weight * (b * b) + bias)
         both = next_a * next_b
         spread = 2.0 * bias * (1.0 + (weight * (a * a + b * b) + bias) / (both + product))
         unequal = weight * ((a - b) / (next_a + next_b)) ** 2 * spread
-        theta = angle((unequal + 2.0 * product * gap) / (4.0 * both), xp)
-        a, b = next_a, next_b
-    return covariance, tangent
+        return tangent, angle((unequal + 2.0 * product * gap) / (4.0 * both), xp), next_a, next_b
+
+    tangent = _first(layers, a * b * xp.cos(theta))
+    tangent, theta, a, b = _repeat(hidden, layers.depth - 1, (tangent, theta, a, b), xp)
+    weight = layers.last_variance * size
+    signal = weight * (a * b) * (1.0 - angle_gap(theta, bend, xp))
+    tangent = _next(layers, tangent, weight * (1.0 - (bend / xp.pi) * theta), signal, last=True)
+    return signal + bias, tangent
+
+
+def _repeat(step: Callable[[State], State], times: int, state: State, xp: ModuleType) -> State:
+    """Apply a step again and again; many steps are one compiled loop, since the time to compile them grows with their number."""
+    if xp is np or times <= UNROLLED:
+        for _ in range(times):
+            state = step(state)
+        return state
+    import jax  # noqa: PLC0415
+
+    found: State = jax.lax.fori_loop(0, times, lambda _, carried: step(carried), state)
+    return found
 
 
 def _run_erf(layers: Layers, theta: Any, a: Any, b: Any, xp: ModuleType) -> tuple[Any, Any]:
     """The recursion for erf, in the covariance and the two variances."""
     bias = layers.bias_variance
-    covariance, q, r = a * b * xp.cos(theta), a * a, b * b
-    tangent = _first(layers, covariance)
-    for layer in range(1, layers.depth + 1):
-        weight = layers.last_variance if layer == layers.depth else layers.weight_variance
-        root = xp.sqrt(1.0 + 2.0 * q) * xp.sqrt(1.0 + 2.0 * r)
-        ratio = xp.clip(2.0 * (covariance / root), -1.0, 1.0)
-        if layer == 1:
+
+    def step(state: State, *, first: bool = False, last: bool = False) -> State:
+        tangent, covariance, q, r = state
+        weight = layers.last_variance if last else layers.weight_variance
+        # The same operations as for a variance below: rows that coincide keep its bits through every layer.
+        root = xp.where(q == r, 1.0 + 2.0 * q, xp.sqrt(1.0 + 2.0 * q) * xp.sqrt(1.0 + 2.0 * r))
+        ratio = xp.clip(2.0 * covariance / root, -1.0, 1.0)
+        if first:
             # One minus the square of the ratio as a sum of positive terms: inputs can be large, later layers cannot.
             left, right = 1.0 / (1.0 + 2.0 * q), 1.0 / (1.0 + 2.0 * r)
             defect = left + right * (1.0 - left) + 4.0 * (a * b / root * xp.sin(theta)) ** 2
         else:
-            defect = (1.0 - ratio) * (1.0 + ratio)
+            # Never below that of two rows of the same direction (Cauchy-Schwarz).
+            defect = xp.maximum((1.0 - ratio) * (1.0 + ratio), (1.0 + 2.0 * q + 2.0 * r) / (root * root))
         signal = weight * (2.0 / xp.pi) * xp.arcsin(ratio)
-        tangent = _next(layers, layer, tangent, weight * (4.0 / xp.pi) / (root * xp.sqrt(defect)), signal)
-        covariance = signal + bias
+        tangent = _next(layers, tangent, weight * (4.0 / xp.pi) / (root * xp.sqrt(defect)), signal, last=last)
         q, r = (weight * (2.0 / xp.pi) * xp.arcsin(2.0 * v / (1.0 + 2.0 * v)) + bias for v in (q, r))
-    return covariance, tangent
+        return tangent, signal + bias, q, r
+
+    covariance = a * b * xp.cos(theta)
+    state = (_first(layers, covariance), covariance, a * a, b * b)
+    state = step(state, first=True, last=layers.depth == 1)
+    if layers.depth > 1:
+        state = step(_repeat(step, layers.depth - 2, state, xp), last=True)
+    return state[1], state[0]
 
 
 def _first(layers: Layers, covariance: Any) -> Any:
@@ -136,10 +166,9 @@ def _first(layers: Layers, covariance: Any) -> Any:
             return covariance
 
 
-def _next(layers: Layers, layer: int, tangent: Any, slope: Any, signal: Any) -> Any:
+def _next(layers: Layers, tangent: Any, slope: Any, signal: Any, *, last: bool) -> Any:
     """Carry the tangent kernel through a layer and add what that layer's parameters contribute."""
     carried = tangent * slope
-    last = layer == layers.depth
     if layers.trained == "first" or (layers.trained == "last" and not last):
         return carried
     rate = layers.last_rate if last else 1.0

@@ -16,10 +16,9 @@ import numpy as np
 from jaxtyping import Float
 
 from widthwise._checks import enough_memory
-from widthwise.errors import DataError
+from widthwise.errors import DataError, ResourceError
 from widthwise.kernels.gram_file import enough_disk
 from widthwise.kernels.journal import Journal, Seal, Tile
-from widthwise.kernels.tiles import TILE
 from widthwise.pages.files import write_atomically
 
 
@@ -37,6 +36,7 @@ class TileFolder:
         path: of the folder.
         shape: of the matrix.
         dtype: of its values.
+        tile: rows and columns of a whole tile.
         symmetric: whether the upper triangle is the mirror image of the lower one.
         missing: tiles that are not there yet, or whose bytes are not those that were told.
 
@@ -48,15 +48,19 @@ class TileFolder:
     def __init__(self, path: Path, sealed: Seal, shape: tuple[int, int], dtype: str, tiles: list[Tile]) -> None:
         self.path, self.shape, self.dtype = path, shape, np.dtype(dtype)
         self.symmetric = "m" not in sealed
+        self.tile = int(sealed["tile"])
         self._tiles = tiles
         self._lock = threading.Lock()
         path.mkdir(parents=True, exist_ok=True)
         self._journal = Journal(path / "tiles.txt", sealed)
         self._crc = self._journal.told
-        if self._journal.fresh:
-            whole = shape[0] * shape[1] * self.dtype.itemsize
-            enough_disk((whole + whole // len(tiles)) // 2 if self.symmetric else whole, path.absolute())
         self.missing = [tile for tile in tiles if not self._intact(tile)]
+        try:
+            if self.missing:
+                enough_disk(sum(self._bytes(tile) for tile in self.missing), path.absolute())
+        except ResourceError:
+            self._journal.close()
+            raise
 
     def write(self, tile: Tile, values: Float[np.ndarray, "a b"]) -> None:
         """Write a tile atomically, then tell."""
@@ -91,10 +95,12 @@ class TileFolder:
 
     def to_array(self) -> Float[np.ndarray, "n m"]:
         """The whole matrix in memory."""
-        enough_memory(self.shape[0] * self.shape[1] * self.dtype.itemsize, "the kernel matrix", "Read it by tiles")
+        enough_memory(
+            float(self.shape[0] * self.shape[1] * self.dtype.itemsize), "the kernel matrix", "Read it by tiles"
+        )
         out = np.empty(self.shape, self.dtype)
         for (top, left), values in self.blocks():
-            below, across = slice(top, top + TILE), slice(left, left + TILE)
+            below, across = slice(top, top + self.tile), slice(left, left + self.tile)
             out[below, across] = values
             if self.symmetric and top != left:
                 out[across, below] = values.T
@@ -107,13 +113,17 @@ class TileFolder:
             raise DataError(f"V must have {self.shape[1]} rows and some columns; its shape is {vectors.shape}")
         product = np.zeros((self.shape[0], vectors.shape[1]))
         for (top, left), values in self.blocks():
-            product[top : top + TILE] += values @ vectors[left : left + TILE]
+            product[top : top + self.tile] += values @ vectors[left : left + self.tile]
             if self.symmetric and top != left:
-                product[left : left + TILE] += values.T @ vectors[top : top + TILE]
+                product[left : left + self.tile] += values.T @ vectors[top : top + self.tile]
         return product
 
     def _file(self, tile: Tile) -> Path:
         return self.path / f"{tile[0]:08d}-{tile[1]:08d}.npy"
+
+    def _bytes(self, tile: Tile) -> int:
+        height, width = (min(self.tile, n - start) for n, start in zip(self.shape, tile, strict=True))
+        return height * width * self.dtype.itemsize
 
     def _intact(self, tile: Tile) -> bool:
         if tile not in self._crc:

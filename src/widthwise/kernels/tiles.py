@@ -98,51 +98,52 @@ class Evaluator:
         layers: the network.
         outputs: which kernels, in the order wanted.
         dtype: of products and values; with biases, and for erf, the recursion is in float64 all the same.
+        tile: rows and columns of a whole tile; one pass is compiled for it.
     """
 
-    def __init__(self, layers: Layers, outputs: tuple[Output, ...], dtype: Dtype) -> None:
-        self.layers, self.outputs, self.dtype = layers, outputs, dtype
+    def __init__(self, layers: Layers, outputs: tuple[Output, ...], dtype: Dtype, tile: int = TILE) -> None:
+        self.layers, self.outputs, self.dtype, self.tile = layers, outputs, dtype, tile
         self.work = working_dtype(layers, dtype)
         self._local = threading.local()
-        self._series = series(layers, outputs, self.work) if _smooth(layers) else None
+        self._series = [series(layers, (o,), self.work) for o in outputs] if has_series(layers) else []
 
     def __call__(self, x: Rows, z: Rows) -> Float[np.ndarray, "outputs a b"]:
-        """Values between at most TILE rows and at most TILE others."""
+        """Values between at most `tile` rows and at most as many others."""
         few = x.unit.shape[1] <= FEW_COLUMNS
         shape = (len(x), len(z))
-        a, b = (np.pad(r.size, (0, TILE - len(r))).astype(self.work) for r in (x, z))
+        a, b = (np.pad(r.size, (0, self.tile - len(r))).astype(self.work) for r in (x, z))
         precision = float64() if self.work == "float64" else full_products()
         with precision:
             if few:
-                padded = [np.pad(r.unit, ((0, TILE - len(r)), (0, 0))) for r in (x, z)]
+                padded = [np.pad(r.unit, ((0, self.tile - len(r)), (0, 0))) for r in (x, z)]
                 with float64():
                     t, side = _chords(x.unit.shape[1])(*padded)
                     t = np.asarray(t).astype(self.work)
                 return np.array(self._values(t, side, a, b)[:, : shape[0], : shape[1]])
             cosine = self._product(x, z)
-            values = np.array(self._from_cosine()(cosine, a, b, *self._arguments())[:, : shape[0], : shape[1]])
+            values = np.array(self._from_cosine(cosine, a, b)[:, : shape[0], : shape[1]])
         self._repair(values, cosine[: shape[0], : shape[1]], x, z)
         return values
 
-    def _arguments(self) -> tuple[Any, ...]:
-        return () if self._series is None else self._series
+    def _values(self, t: Any, side: Any, a: Any, b: Any) -> Float[np.ndarray, "outputs t u"]:
+        """Each output by the pass that it has alone, so that a pair has the bits of two calls."""
+        if not self._series:
+            passes = [_recursion_tile(self.layers, (output,)) for output in self.outputs]
+            return np.concatenate([one(t, side, a, b) for one in passes])
+        return np.concatenate([_series_tile()(t, side, a, b, *fitted) for fitted in self._series])
 
-    def _values(self, t: Any, side: Any, a: Any, b: Any) -> Any:
-        if self._series is None:
-            return _recursion_tile(self.layers, self.outputs)(t, side, a, b)
-        return _series_tile()(t, side, a, b, *self._series)
-
-    def _from_cosine(self) -> Callable[..., Any]:
-        if self._series is None:
-            return _recursion_from_cosine(self.layers, self.outputs)
-        return _series_from_cosine()
+    def _from_cosine(self, cosine: Any, a: Any, b: Any) -> Float[np.ndarray, "outputs t u"]:
+        if not self._series:
+            passes = [_recursion_from_cosine(self.layers, (output,)) for output in self.outputs]
+            return np.concatenate([one(cosine, a, b) for one in passes])
+        return np.concatenate([_series_from_cosine()(cosine, a, b, *fitted) for fitted in self._series])
 
     def _product(self, x: Rows, z: Rows) -> Float[np.ndarray, "tile tile"]:
         """Cosines in this thread's scratch, zero beyond the edge."""
         scratch: Any = getattr(self._local, "scratch", None)
         if scratch is None:
-            scratch = self._local.scratch = aligned((TILE, TILE), self.work)
-        if len(x) < TILE or len(z) < TILE:
+            scratch = self._local.scratch = aligned((self.tile, self.tile), self.work)
+        if min(len(x), len(z)) < self.tile:
             scratch[:] = 0.0
         np.matmul(x.quick, z.quick.T, out=scratch[: len(x), : len(z)])
         return np.asarray(scratch)
@@ -174,8 +175,8 @@ class Evaluator:
 
 
 def working_dtype(layers: Layers, dtype: Dtype) -> Dtype:
-    """Precision of the products behind a result: the recursion of a biased or erf network is always in float64."""
-    return dtype if _smooth(layers) else "float64"
+    """Precision of the products behind a result: the recursion, of a biased or erf network say, is always in float64."""
+    return dtype if has_series(layers) else "float64"
 
 
 def aligned(shape: tuple[int, ...], dtype: str) -> Float[np.ndarray, "..."]:
@@ -205,34 +206,49 @@ def _poles(layers: Layers, outputs: tuple[Output, ...]) -> Float[np.ndarray, "ou
 
 
 @functools.lru_cache(maxsize=256)
+def has_series(layers: Layers) -> bool:
+    """Whether series replace the recursion: it has no biases, and both its profiles are smooth enough."""
+    return _smooth(layers) and all(_series(layers, output, "float64") is not None for output in ("nngp", "ntk"))
+
+
 def series(
     layers: Layers, outputs: tuple[Output, ...], dtype: Dtype
 ) -> tuple[Float[np.ndarray, "degree outputs 2"], Float[np.ndarray, "outputs 2"]]:
     """Chebyshev coefficients of the profiles in t on [0, 1/sqrt 2], near theta = 0 and near pi, and the values at the poles.
 
-    The degree is doubled until the tail has fallen to the precision wanted, then cut there.
+    Each output has the series that it has alone, filled up with zeros, which change no bit.
 
     Raises:
         UsageError: if a profile is not smooth enough for a series of degree 256.
     """
+    found = [_series(layers, output, dtype) for output in outputs]
+    kept = [coefficients for coefficients in found if coefficients is not None]
+    if len(kept) < len(found):
+        raise UsageError(f"the profile of {layers!r} is not smooth enough for a series of degree {MAX_DEGREE}")
+    longest = max(len(coefficients) for coefficients in kept)
+    filled = [np.pad(coefficients, ((0, longest - len(coefficients)), (0, 0))) for coefficients in kept]
+    return np.stack(filled, axis=1), _poles(layers, outputs).astype(dtype)
+
+
+@functools.lru_cache(maxsize=256)
+def _series(layers: Layers, output: Output, dtype: Dtype) -> Float[np.ndarray, "degree 2"] | None:
+    """The degree is doubled until the tail has fallen to the precision wanted, then cut there; None if it does not fall."""
     degree = 24
     while degree <= MAX_DEGREE:
         nodes = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
         angle = 2.0 * np.arcsin((nodes + 1.0) / np.sqrt(8.0))
-        values = np.stack([profiles(layers, outputs, v) for v in (angle, np.pi - angle)], axis=1)
+        values = np.concatenate([profiles(layers, (output,), v) for v in (angle, np.pi - angle)])
         # Values at Chebyshev nodes determine the series; the fast cosine transform keeps its rounding flat in the
         # degree, where powers or recurrences of the nodes would not.
-        coefficients = scipy.fft.dct(values, type=2, axis=2) / (degree + 1)
-        coefficients[:, :, 0] /= 2.0
-        largest = np.abs(coefficients).max(axis=(1, 2), keepdims=True)
-        size = (np.abs(coefficients) / np.where(largest > 0, largest, 1.0)).max(axis=(0, 1))
-        significant = np.nonzero(size > SERIES_TAIL[dtype])[0]
+        coefficients = scipy.fft.dct(values, type=2, axis=1) / (degree + 1)
+        coefficients[:, 0] /= 2.0
+        largest = np.abs(coefficients).max()
+        significant = np.nonzero(np.abs(coefficients).max(axis=0) > SERIES_TAIL[dtype] * largest)[0]
         last = int(significant[-1]) if len(significant) else 0
         if last <= degree - 4:
-            kept = np.ascontiguousarray(np.moveaxis(coefficients[:, :, : last + 1], 2, 0))
-            return kept.astype(dtype), _poles(layers, outputs).astype(dtype)
+            return np.ascontiguousarray(coefficients[:, : last + 1].T).astype(dtype)
         degree *= 2
-    raise UsageError(f"the profile of {layers!r} is not smooth enough for a series of degree {MAX_DEGREE}")
+    return None
 
 
 # The compiled passes. A JAX function has no useful static type, hence the bare signatures.

@@ -8,9 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from widthwise.kernels.arc_cosine import kappa0, kappa1, next_angle
+from widthwise.kernels.recursion import angle, angle_gap
 
 EPS = np.finfo(np.float64).eps
+
+
+def kappa0(theta):
+    return 1.0 - theta / np.pi
+
+
+def kappa1(theta):
+    return 1.0 - angle_gap(theta, 1.0, np)
+
+
+def next_angle(theta, bend=1.0):
+    return angle(angle_gap(theta, bend, np) / 2.0, np)
+
 
 # rho, kappa0, kappa1: tests/reference/fully_connected.py, which has them by quadrature as well.
 TABLE = [
@@ -89,3 +102,9 @@ def test_layers_bring_directions_together_and_keep_their_order(one, other):
     assert after[0] <= after[1] + 8 * EPS
     assert np.all(after <= np.array([low, high]) + 8 * EPS)
     assert np.all((after >= 0) & (after <= np.pi / 2 + 4 * EPS))
+
+
+def test_an_even_activation_maps_opposites_as_it_maps_duplicates():
+    """The absolute value: to a few roundings of pi, however near the pole."""
+    theta = 10.0 ** np.arange(-15, 1)
+    assert np.all(np.abs(next_angle(np.pi - theta, 2.0) - next_angle(theta, 2.0)) <= 8 * EPS)
