@@ -241,7 +241,10 @@ def test_the_trial_predicts_the_curve_of_its_own_rows(two_classes):
     assert done.n == 64
     assert done.held_out == 16
     assert done.true.steps[-1] == done.shuffled.steps[-1] == done.steps
-    assert done.true.relative[0] == done.shuffled.relative[0] == 1.0
+    # Numerator and denominator add the same 64 squares in another order.
+    rounding = 64 * np.finfo(float).eps
+    assert done.true.relative[0] == pytest.approx(1.0, abs=rounding)
+    assert done.shuffled.relative[0] == pytest.approx(1.0, abs=rounding)
     assert len(done.predicted_errors) == len(done.watched)
     assert two_classes.speed.learning_rate < done.learning_rate
 
