@@ -158,6 +158,7 @@ def _tile(evaluator: Evaluator, rows: Rows, others: Rows | None, tile: Tile) -> 
     x = cut(rows, top, evaluator.tile)
     values = evaluator(x, cut(rows if others is None else others, left, evaluator.tile))
     if others is None and top == left:
+        values = np.array(values)
         for matrix, pole in zip(values, diagonal(evaluator.layers, x, evaluator.outputs), strict=True):
             lower = np.tril(matrix, -1)
             matrix[:] = lower + lower.T

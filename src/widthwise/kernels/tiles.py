@@ -108,7 +108,7 @@ class Evaluator:
         self._series = [series(layers, (o,), self.work) for o in outputs] if has_series(layers) else []
 
     def __call__(self, x: Rows, z: Rows) -> Float[np.ndarray, "outputs a b"]:
-        """Values between at most `tile` rows and at most as many others."""
+        """Values between at most `tile` rows and at most as many others; the array may be read-only."""
         few = x.unit.shape[1] <= FEW_COLUMNS
         shape = (len(x), len(z))
         a, b = (np.pad(r.size, (0, self.tile - len(r))).astype(self.work) for r in (x, z))
@@ -119,24 +119,27 @@ class Evaluator:
                 with float64():
                     t, side = _chords(x.unit.shape[1])(*padded)
                     t = np.asarray(t).astype(self.work)
-                return np.array(self._values(t, side, a, b)[:, : shape[0], : shape[1]])
+                return self._values(t, side, a, b)[:, : shape[0], : shape[1]]
             cosine = self._product(x, z)
-            values = np.array(self._from_cosine(cosine, a, b)[:, : shape[0], : shape[1]])
-        self._repair(values, cosine[: shape[0], : shape[1]], x, z)
+            values = self._from_cosine(cosine, a, b)[:, : shape[0], : shape[1]]
+        # Two reductions tell whether any pair is near a pole; most tiles have none, and need neither mask nor copy.
+        if max(cosine.max(), -cosine.min()) > 1.0 - NEAR_POLE[self.work]:
+            values = np.array(values)
+            self._repair(values, cosine[: shape[0], : shape[1]], x, z)
         return values
 
     def _values(self, t: Any, side: Any, a: Any, b: Any) -> Float[np.ndarray, "outputs t u"]:
         """Each output by the pass that it has alone, so that a pair has the bits of two calls."""
         if not self._series:
             passes = [_recursion_tile(self.layers, (output,)) for output in self.outputs]
-            return np.concatenate([one(t, side, a, b) for one in passes])
-        return np.concatenate([_series_tile()(t, side, a, b, *fitted) for fitted in self._series])
+            return _joined([one(t, side, a, b) for one in passes])
+        return _joined([_series_tile()(t, side, a, b, *fitted) for fitted in self._series])
 
     def _from_cosine(self, cosine: Any, a: Any, b: Any) -> Float[np.ndarray, "outputs t u"]:
         if not self._series:
             passes = [_recursion_from_cosine(self.layers, (output,)) for output in self.outputs]
-            return np.concatenate([one(cosine, a, b) for one in passes])
-        return np.concatenate([_series_from_cosine()(cosine, a, b, *fitted) for fitted in self._series])
+            return _joined([one(cosine, a, b) for one in passes])
+        return _joined([_series_from_cosine()(cosine, a, b, *fitted) for fitted in self._series])
 
     def _product(self, x: Rows, z: Rows) -> Float[np.ndarray, "tile tile"]:
         """Cosines in this thread's scratch, zero beyond the edge."""
@@ -177,6 +180,11 @@ class Evaluator:
 def working_dtype(layers: Layers, dtype: Dtype) -> Dtype:
     """Precision of the products behind a result: the recursion, of a biased or erf network say, is always in float64."""
     return dtype if has_series(layers) else "float64"
+
+
+def _joined(parts: list[Any]) -> Float[np.ndarray, "outputs t u"]:
+    """Outputs as one NumPy array; a single one as it is, without a copy."""
+    return np.asarray(parts[0]) if len(parts) == 1 else np.concatenate(parts)
 
 
 def aligned(shape: tuple[int, ...], dtype: str) -> Float[np.ndarray, "..."]:
