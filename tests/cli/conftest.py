@@ -12,7 +12,10 @@ import pytest
 
 from widthwise.cli import main
 
-ENTRY = "from widthwise.cli import main; main()"
+# A test run in the background of a script inherits an ignored SIGINT; the command must be started as from a terminal.
+ENTRY = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from widthwise.cli import main; main()"
+)
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,7 @@ def test_a_signal_that_lands_in_a_callback_of_the_garbage_collector_is_not_lost(
     # What such a callback raises is printed and forgotten by Python; JAX installs one.
     program = (
         "import gc, os, signal\nfrom widthwise.cli import main\ntold = []\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def callback(phase, info):\n    if not told:\n        told.append(phase)\n"
         f"        os.kill(os.getpid(), signal.{name})\n"
         "gc.callbacks.append(callback)\nmain(['audit', 'digits'])\n"
