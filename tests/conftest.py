@@ -6,10 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # Before anything of widthwise is imported.
 _hook = install_import_hook("widthwise", "beartype.beartype")
+
+# Speed is not asserted anywhere; where a change must pass, the examples are the same every time.
+settings.register_profile("widthwise", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("widthwise")
 
 
 def _shared_data() -> Path | None:
