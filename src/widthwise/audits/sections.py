@@ -96,8 +96,8 @@ def speed_section(data: DataSummary, speed: Speed) -> Section:
         blocks.insert(
             2,
             Text(
-                text=f"{percent(speed.unreachable)} of the labels' squared norm can never be fitted: rows coincide and "
-                "their labels differ."
+                text=f"{percent(speed.unreachable)} of the labels' squared norm can never be fitted: it lies outside "
+                "the range of the kernel, as where rows coincide and their labels differ."
             ),
         )
     return Section(

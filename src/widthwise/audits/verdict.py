@@ -27,10 +27,10 @@ def fitting(speed: Speed) -> str:
     if reached is None:
         return (
             f"**Speed.** A wide network never fits half of these labels: {percent(speed.unreachable)} of their squared "
-            "norm lies where rows coincide but labels differ."
+            "norm lies outside the range of the kernel (rows that coincide with different labels are the usual cause)."
         )
     if shuffled is None:
-        compare = "shuffled labels never get there, since rows that coincide would carry different labels"
+        compare = "shuffled labels never get there: the kernel is singular on these rows, as where rows coincide"
     elif ratio is not None and ratio >= 1.15:
         compare = f"shuffled labels take **{quantity(ratio)} times** as long"
     else:

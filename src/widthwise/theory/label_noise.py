@@ -17,7 +17,7 @@ from widthwise.errors import UsageError
 # Standard normal quantile of a two-sided 95 % interval.
 NORMAL_95 = 1.959963984540054
 # Classes are called separate below this share of rows near the boundary and above this share explained; measured on
-# forty tables, see docs/decisions/0003-when-classes-separate.md.
+# fifteen data sets, see docs/decisions/0003-when-classes-separate.md.
 MOST_AMBIGUOUS = 0.075
 LEAST_EXPLAINED = 0.25
 
