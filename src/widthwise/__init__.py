@@ -15,7 +15,7 @@ _NAMES = {
     "Dataset": "widthwise.datasets.dataset",
     "audit": "widthwise.audits.workflow",
     "load": "widthwise.datasets.sources",
-    "train": "widthwise.training.gradient_descent",
+    "train": "widthwise.training.descent",
 }
 _SUBPACKAGES = (
     "audits",
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from widthwise.audits.workflow import audit
     from widthwise.datasets.dataset import Dataset
     from widthwise.datasets.sources import load
-    from widthwise.training.gradient_descent import train
+    from widthwise.training.descent import train
 
 __all__ = [
     "AuditResult",
