@@ -82,8 +82,8 @@ class Radius:
         net = snapshot.net
         norms = [jnp.sqrt(jnp.sum(snapshot.update[name] ** 2)) for name in net.weight_names if name in snapshot.update]
         width = snapshot.start[net.weight_names[0]].shape[0]
-        factor = float(width) ** self._exponent(net)
-        return factor * jnp.max(jnp.stack(norms))
+        radius: Array = float(width) ** self._exponent(net) * jnp.max(jnp.stack(norms))
+        return radius
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,17 @@ MEANS = {"squared": False, "mean_squared": True, "logistic": True, "cross_entrop
 def row_losses(loss: str, outputs: Float[Array, "n k"], Y: Float[Array, "n k"]) -> Float[Array, " n"]:
     r"""Loss of each row.
 
-    Half the squared distance for `squared` and `mean_squared`; :math:`\sum_c \log(1 + e^{-y_c f_c})` for `logistic`, labels
+    Half the squared distance for `squared`, the mean square over the outputs, without a half, for `mean_squared`; :math:`\sum_c \log(1 + e^{-y_c f_c})` for `logistic`, labels
     -1 and +1; :math:`-\sum_c y_c \log \mathrm{softmax}(f)_c` for `cross_entropy`, rows of Y that sum to one.
 
     Raises:
         UsageError: if the loss is not known.
     """
     known(loss)
-    if loss in ("squared", "mean_squared"):
+    if loss == "squared":
         return 0.5 * jnp.sum((outputs - Y) ** 2, axis=1)
+    if loss == "mean_squared":
+        return jnp.mean((outputs - Y) ** 2, axis=1)
     if loss == "logistic":
         return jnp.sum(jax.nn.softplus(-Y * outputs), axis=1)
     return -jnp.sum(Y * jax.nn.log_softmax(outputs, axis=1), axis=1)
@@ -36,7 +38,7 @@ def total_loss(loss: str, outputs: Float[Array, "n k"], Y: Float[Array, "n k"]) 
 
 
 def row_derivatives(loss: str, outputs: Float[Array, "n k"], Y: Float[Array, "n k"]) -> Float[Array, "n k"]:
-    """Derivative of each row's own loss in its outputs: f - y for the squared ones."""
+    """Derivative of each row's own loss in its outputs: f - y for `squared`."""
     derivative: Float[Array, "n k"] = jax.grad(lambda F: jnp.sum(row_losses(loss, F, Y)))(outputs)
     return derivative
 

@@ -20,7 +20,6 @@ from widthwise.theory.dynamics import Spectrum, spectrum
 from widthwise.training.probes.distances import trained_matrices
 from widthwise.training.probes.gates import one_hidden_layer
 from widthwise.training.probes.host import Doubles, Values, doubles, mean_kernel, measured, outputs_of, whole_kernel
-from widthwise.training.probes.objective import MEANS
 from widthwise.training.snapshot import Snapshot
 
 
@@ -40,7 +39,7 @@ class PredictedResidual:
 
     exact for a network linear in its parameters. It holds for a squared loss and gradient descent at one learning rate, which
     a snapshot cannot vouch for: under another optimiser or a schedule the numbers mean nothing. For `mean_squared`
-    the rate is divided by n.
+    the rate is taken times 2/(n k).
 
     Args:
         kernel: a closed form, the same for every output; the empirical kernel of the start when not given.
@@ -174,7 +173,7 @@ def _summed_rate(snapshot: Snapshot) -> float:
     if snapshot.loss not in ("squared", "mean_squared"):
         raise UsageError(f"the prediction is for a squared loss: 'squared' or 'mean_squared'; {snapshot.loss!r} came")
     rate = float(snapshot.learning_rate)
-    return rate / len(snapshot.X) if MEANS[snapshot.loss] else rate
+    return rate * 2.0 / snapshot.Y.size if snapshot.loss == "mean_squared" else rate
 
 
 def _least_movement(net: Network, state: Doubles) -> tuple[Values, float]:
