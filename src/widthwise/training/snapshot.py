@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -52,6 +52,7 @@ class Snapshot:
         }
 
 
+@runtime_checkable
 class Probe(Protocol):
     """A measure taken while a network trains: frozen, hashable data with a name.
 
