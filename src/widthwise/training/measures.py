@@ -227,7 +227,9 @@ def sharpness(
     with float64():
         held, _ = split(net, params)
         keys = jax.random.split(jax.random.key(seed), starts)
-        start, best = _ascent(held, rows, targets, keys, radius=radius, iterations=iterations, net=net, loss=loss)
+        start, best = _ascent(
+            held, rows, targets, keys, radius=jnp.asarray(radius), iterations=iterations, net=net, loss=loss
+        )
         return Sharpness(rise=float(best) - float(start), start=float(start), radius=float(radius))
 
 
@@ -390,7 +392,7 @@ def _ascent(
     Y: Array,
     keys: Array,
     *,
-    radius: float,
+    radius: Array,
     iterations: int,
     net: Network,
     loss: str,
@@ -410,7 +412,7 @@ def _ascent(
         noise = {name: jnp.ones_like(value) for name, value in moving.items()}
         first = on_sphere(disturbed({name: jnp.zeros_like(v) for name, v in moving.items()}, noise, key))
 
-        def step(_: int, state: tuple[dict[str, Array], Array]) -> tuple[dict[str, Array], Array]:
+        def step(_: Array, state: tuple[dict[str, Array], Array]) -> tuple[dict[str, Array], Array]:
             delta, best = state
             value, gradient = jax.value_and_grad(objective)(delta)
             return on_sphere(gradient), jnp.maximum(best, value)

@@ -87,7 +87,9 @@ def test_a_kernel_that_gates_alone_decide_does_not_see_neurons_scaled_up(take):
     assert found["norm"] <= 4 * EPS
     assert found["cosine"] == pytest.approx(1.0, abs=8 * EPS)
     K = jacobian_kernel(shot, shot.start)
-    assert found["alignment"] == pytest.approx(float(y.T @ K @ y) / np.linalg.norm(K) / float(y.T @ y), rel=100 * EPS)
+    assert found["alignment"] == pytest.approx(
+        (y.T @ K @ y).item() / np.linalg.norm(K) / (y.T @ y).item(), rel=100 * EPS
+    )
     fewer = probes.KernelDrift(rows=3)(shot)
     assert fewer["largest"] == pytest.approx(np.linalg.eigvalsh(K[np.ix_([0, 2, 5], [0, 2, 5])])[-1])
 
