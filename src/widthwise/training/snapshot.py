@@ -59,9 +59,6 @@ class Probe(Protocol):
     A probe that is not `on_host` is traced into the compiled step and must be pure JAX with a result of fixed shape; one
     that is gets a snapshot of concrete arrays between steps, which `np.asarray` reads without a copy on a CPU, and is as slow as
     it is.
-
-    It may have a method `check(net, X, Y)` that raises, before training starts, where it makes no sense of the network or
-    the data; `probes.check` calls it.
     """
 
     @property
@@ -75,5 +72,9 @@ class Probe(Protocol):
         ...
 
     def __call__(self, snapshot: Snapshot) -> Array | Mapping[str, Array] | Mapping[str, np.ndarray]:
-        """One measurement: an array of fixed shape, or several by name (kept as `name.key`)."""
+        """One measurement: an array of fixed shape, or several by name (kept as `name.key`).
+
+        Beside it a probe may have a method `check(net, X, Y)` that raises, before training starts, where it makes no sense of
+        the network or the data; `probes.check` calls it.
+        """
         ...
