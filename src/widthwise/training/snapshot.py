@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import jax
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from widthwise.networks.mlp import Params
@@ -70,6 +71,10 @@ class Probe(Protocol):
         """Whether it runs outside the compiled loop, on concrete arrays."""
         ...
 
-    def __call__(self, snapshot: Snapshot) -> Array | Mapping[str, Array]:
-        """One measurement: an array of fixed shape, or several by name (kept as `name.key`)."""
+    def __call__(self, snapshot: Snapshot) -> Array | Mapping[str, Array] | Mapping[str, np.ndarray]:
+        """One measurement: an array of fixed shape, or several by name (kept as `name.key`).
+
+        Beside it a probe may have a method `check(net, X, Y)` that raises, before training starts, where it makes no sense of
+        the network or the data; `probes.check` calls it.
+        """
         ...
