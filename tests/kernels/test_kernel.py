@@ -19,7 +19,8 @@ from hypothesis.extra import numpy as hnp
 from widthwise.errors import DataError, ResourceError
 from widthwise.kernels import NNGP, NTK, HInf, LeakyReLU
 from widthwise.kernels.activations import piecewise_linear
-from widthwise.kernels.tiles import FEW_COLUMNS, TILE, has_series, profiles, series
+from widthwise.kernels.series import has_series, profile, series
+from widthwise.kernels.tiles import FEW_COLUMNS, TILE
 
 EPS = np.finfo(np.float64).eps
 HOMOGENEOUS = [HInf(), NNGP(), NTK(), NTK(depth=20, trained="first"), NTK(activation="abs"), NNGP(activation="linear")]
@@ -119,8 +120,8 @@ def test_hard_pairs_have_the_values_of_sixty_digits(kernel, d):
 def test_the_series_is_the_recursion(kernel):
     theta = np.concatenate([np.linspace(0, np.pi, 400), 10.0 ** np.arange(-16, 0)])
     circle = np.column_stack([np.cos(theta), np.sin(theta)])
-    expected = profiles(kernel.layers, (kernel.output,), theta)[0]
-    assert len(series(kernel.layers, (kernel.output,), "float64")[0]) <= 200
+    expected = profile(kernel.layers, kernel.output, theta)
+    assert len(series(kernel.layers, kernel.output, "float64").even) <= 200
     # Angles of rounded points are off by eps, which a kernel multiplies by half its depth at most; cut-off and rounding
     # of some hundred terms.
     found = kernel([[1.0, 0.0]], circle)[0]
@@ -132,7 +133,7 @@ def test_a_profile_too_steep_for_a_series_is_evaluated_by_the_recursion():
     assert not has_series(kernel.layers)
     theta = np.linspace(0, np.pi, 100)
     found = kernel([[1.0, 0.0]], np.column_stack([np.cos(theta), np.sin(theta)]))[0]
-    expected = profiles(kernel.layers, ("ntk",), theta)[0]
+    expected = profile(kernel.layers, "ntk", theta)
     # Near pi the angle after a layer is a root, of slope 1e4 here.
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11)
 

@@ -7,31 +7,24 @@ is the same to the bit however it was computed, in one run or in several.
 from __future__ import annotations
 
 import contextlib
-import os
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
-from threadpoolctl import threadpool_limits
 
 from widthwise._checks import enough_memory
 from widthwise.errors import DataError, ResourceError
 from widthwise.kernels.gram_file import GramFile
 from widthwise.kernels.journal import Tile, seal
+from widthwise.kernels.rows import Rows
 from widthwise.kernels.tile_folder import TileFolder
-from widthwise.kernels.tiles import Evaluator, Rows, diagonal
+from widthwise.kernels.tiles import Evaluator, diagonal
+from widthwise.kernels.workers import workers
 from widthwise.pages.progress import Progress
 
-WORKERS = 2
 # Output, and what the workers and the rows hold beside it.
 SPARE = 64e6
-
-T = TypeVar("T")
 
 
 def matrices(evaluator: Evaluator, rows: Rows, others: Rows | None) -> Float[np.ndarray, "outputs n m"]:
@@ -121,8 +114,8 @@ def matmul(
         mirrored = values.T @ V[top : top + tile_size] if others is None and top != left else None
         return tile, values @ V[left : left + tile_size], mirrored
 
-    with tile_workers() as workers, Progress(len(tiles), label="kernel product", enabled=progress) as bar:
-        for (top, left), ahead, back in workers.each(one, tiles):
+    with workers() as threads, Progress(len(tiles), label="kernel product", enabled=progress) as bar:
+        for (top, left), ahead, back in threads.each(one, tiles):
             product[top : top + tile_size] += ahead
             if back is not None:
                 product[left : left + tile_size] += back
@@ -133,12 +126,6 @@ def matmul(
 def all_tiles(n: int, m: int, tile: int, *, symmetric: bool) -> list[Tile]:
     """Corners of the tiles, in the order of work; of the lower triangle, diagonal included, where that is enough."""
     return [(top, left) for top in range(0, n, tile) for left in range(0, top + 1 if symmetric else m, tile)]
-
-
-def cut(rows: Rows, start: int, tile: int) -> Rows:
-    """The rows of one tile."""
-    part = slice(start, start + tile)
-    return Rows(unit=rows.unit[part], quick=rows.quick[part], size=rows.size[part])
 
 
 def place(
@@ -155,8 +142,8 @@ def place(
 def _tile(evaluator: Evaluator, rows: Rows, others: Rows | None, tile: Tile) -> Float[np.ndarray, "outputs a b"]:
     """Values of a tile; one on the diagonal is symmetric to the bit, with the exact diagonal."""
     top, left = tile
-    x = cut(rows, top, evaluator.tile)
-    values = evaluator(x, cut(rows if others is None else others, left, evaluator.tile))
+    x = rows.part(top, evaluator.tile)
+    values = evaluator(x, (rows if others is None else others).part(left, evaluator.tile))
     if others is None and top == left:
         values = np.array(values)
         for matrix, pole in zip(values, diagonal(evaluator.layers, x, evaluator.outputs), strict=True):
@@ -180,64 +167,9 @@ def _fill(
     def one(tile: Tile) -> None:
         store(tile, _tile(evaluator, rows, others, tile))
 
-    with tile_workers() as workers:
-        for _ in workers.each(one, tiles):
+    with workers() as threads:
+        for _ in threads.each(one, tiles):
             pass
-
-
-class Workers:
-    """Threads that take tiles from a queue.
-
-    Args:
-        pool: of threads, each with one BLAS thread.
-        ahead: tiles that may wait finished, so that memory stays that of a handful of tiles.
-    """
-
-    def __init__(self, pool: ThreadPoolExecutor, ahead: int) -> None:
-        self._pool, self._ahead = pool, ahead
-
-    def each(self, work: Callable[[Tile], T], tiles: list[Tile]) -> Iterator[T]:
-        """Results of `work`, in the order of the tiles."""
-        waiting: list[Future[T]] = []
-        try:
-            for tile in tiles:
-                waiting.append(self._pool.submit(work, tile))
-                if len(waiting) > self._ahead:
-                    yield waiting.pop(0).result()
-            while waiting:
-                yield waiting.pop(0).result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-_limit = threading.Lock()
-_limited: list[threadpool_limits] = []
-_callers = 0
-
-
-@contextmanager
-def tile_workers() -> Iterator[Workers]:
-    """Threads for tiles; BLAS keeps to one thread for each while they are there."""
-    with _one_blas_thread(), ThreadPoolExecutor(workers := min(WORKERS, os.cpu_count() or 1)) as pool:
-        yield Workers(pool, 4 * workers)
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """The limit is the whole process's: the first of several callers at once sets it, the last one takes it back."""
-    global _callers  # noqa: PLW0603
-    with _limit:
-        if _callers == 0:
-            _limited.append(threadpool_limits(1, user_api="blas"))
-        _callers += 1
-    try:
-        yield
-    finally:
-        with _limit:
-            _callers -= 1
-            if _callers == 0:
-                _limited.pop().restore_original_limits()
 
 
 def _empty(shape: tuple[int, ...], evaluator: Evaluator) -> Float[np.ndarray, "..."]:

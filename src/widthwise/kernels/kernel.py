@@ -10,11 +10,13 @@ import numpy as np
 from jaxtyping import Float
 
 from widthwise._checks import count
-from widthwise.errors import DataError
+from widthwise.errors import DataError, UsageError
 from widthwise.kernels import gram as grams
 from widthwise.kernels.recursion import Layers
+from widthwise.kernels.rows import Dtype, Rows, prepare
+from widthwise.kernels.series import Output
 from widthwise.kernels.tile_folder import TileFolder
-from widthwise.kernels.tiles import TILE, Dtype, Evaluator, Output, Rows, diagonal, prepare
+from widthwise.kernels.tiles import TILE, Evaluator, diagonal, working_dtype
 
 
 @dataclass(frozen=True)
@@ -134,13 +136,15 @@ class Kernel:
         return product if vectors.ndim == 2 else product[:, 0]
 
     def _rows(self, X: object, dtype: Dtype, name: str = "X") -> Rows:
-        return prepare(X, self.layers, self.scale, dtype, name)
+        if dtype not in ("float64", "float32"):
+            raise UsageError(f"dtype must be 'float64' or 'float32'; {dtype!r} came")
+        return prepare(X, self.layers, self.scale, working_dtype(self.layers, dtype), name)
 
     def _others(self, Z: object, rows: Rows, dtype: Dtype) -> Rows:
         others = self._rows(Z, dtype, "Z")
-        if rows.unit.shape[1] != others.unit.shape[1]:
+        if rows.columns != others.columns:
             bias = 1 if self.layers.bias_variance else 0
-            came = " and ".join(str(r.unit.shape[1] - bias) for r in (rows, others))
+            came = " and ".join(str(r.columns - bias) for r in (rows, others))
             raise DataError(f"X and Z must have as many columns: {came} came")
         return others
 
