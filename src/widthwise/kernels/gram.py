@@ -17,6 +17,7 @@ from widthwise._checks import enough_memory
 from widthwise.errors import DataError, ResourceError
 from widthwise.kernels.gram_file import GramFile
 from widthwise.kernels.journal import Tile, seal
+from widthwise.kernels.lock import locked
 from widthwise.kernels.rows import Rows
 from widthwise.kernels.tile_folder import TileFolder
 from widthwise.kernels.tiles import Evaluator, diagonal
@@ -25,6 +26,8 @@ from widthwise.pages.progress import Progress
 
 # Output, and what the workers and the rows hold beside it.
 SPARE = 64e6
+# Rows of a block that is mirrored at once, within a tile on the diagonal.
+MIRROR = 66
 
 
 def matrices(evaluator: Evaluator, rows: Rows, others: Rows | None) -> Float[np.ndarray, "outputs n m"]:
@@ -48,10 +51,7 @@ def gram(
     shape = (len(rows), len(rows if others is None else others))
     tiles = all_tiles(*shape, evaluator.tile, symmetric=others is None)
     if isinstance(out, str | Path):
-        path, sealed = Path(out), seal(kernel, rows, others, evaluator.dtype, evaluator.tile)
-        if path.suffix == ".npy":
-            return _into_file(evaluator, rows, others, GramFile(path, sealed, shape, evaluator.dtype, tiles), progress)
-        return _into_folder(evaluator, rows, others, TileFolder(path, sealed, shape, evaluator.dtype, tiles), progress)
+        return _onto_disk(evaluator, rows, others, Path(out), (kernel, shape, tiles), progress=progress)
     if out is None:
         out = _empty(shape, evaluator)
     elif out.shape != shape or out.dtype not in (np.float64, np.float32):
@@ -69,30 +69,44 @@ def gram(
     return target
 
 
-def _into_file(
-    evaluator: Evaluator, rows: Rows, others: Rows | None, file: GramFile, progress: bool
-) -> Float[np.ndarray, "n m"]:
-    with file, Progress(len(file.missing), label="kernel matrix", enabled=progress) as bar:
+def _onto_disk(
+    evaluator: Evaluator,
+    rows: Rows,
+    others: Rows | None,
+    path: Path,
+    matrix: tuple[str, tuple[int, int], list[Tile]],
+    *,
+    progress: bool,
+) -> Float[np.ndarray, "n m"] | TileFolder:
+    """Into a file or a folder, which one run at a time may write."""
+    kernel, shape, tiles = matrix
+    sealed = seal(kernel, rows, others, evaluator.dtype, evaluator.tile)
+    if path.suffix == ".npy":
+        with (
+            locked(path.with_name(path.name + ".lock"), path),
+            GramFile(path, sealed, shape, evaluator.dtype, tiles) as file,
+            Progress(len(file.missing), label="kernel matrix", enabled=progress) as bar,
+        ):
 
-        def store(tile: Tile, values: Float[np.ndarray, "outputs a b"]) -> None:
-            place(file.matrix[None], tile, values, others is None)
-            file.done(tile)
-            bar.advance(1.0)
+            def into_file(tile: Tile, values: Float[np.ndarray, "outputs a b"]) -> None:
+                place(file.matrix[None], tile, values, others is None)
+                file.done(tile)
+                bar.advance(1.0)
 
-        _fill(evaluator, rows, others, file.missing, store)
-        return file.finish()
+            _fill(evaluator, rows, others, file.missing, into_file)
+            return file.finish()
+    path.mkdir(parents=True, exist_ok=True)
+    with (
+        locked(path / "tiles.lock", path),
+        contextlib.closing(TileFolder(path, sealed, shape, evaluator.dtype, tiles)) as folder,
+        Progress(len(folder.missing), label="kernel matrix", enabled=progress) as bar,
+    ):
 
-
-def _into_folder(
-    evaluator: Evaluator, rows: Rows, others: Rows | None, folder: TileFolder, progress: bool
-) -> TileFolder:
-    with contextlib.closing(folder), Progress(len(folder.missing), label="kernel matrix", enabled=progress) as bar:
-
-        def store(tile: Tile, values: Float[np.ndarray, "outputs a b"]) -> None:
+        def into_folder(tile: Tile, values: Float[np.ndarray, "outputs a b"]) -> None:
             folder.write(tile, values[0])
             bar.advance(1.0)
 
-        _fill(evaluator, rows, others, folder.missing, store)
+        _fill(evaluator, rows, others, folder.missing, into_folder)
     return folder
 
 
@@ -143,14 +157,24 @@ def _tile(evaluator: Evaluator, rows: Rows, others: Rows | None, tile: Tile) -> 
     """Values of a tile; one on the diagonal is symmetric to the bit, with the exact diagonal."""
     top, left = tile
     x = rows.part(top, evaluator.tile)
-    values = evaluator(x, (rows if others is None else others).part(left, evaluator.tile))
-    if others is None and top == left:
-        values = np.array(values)
-        for matrix, pole in zip(values, diagonal(evaluator.layers, x, evaluator.outputs), strict=True):
-            lower = np.tril(matrix, -1)
-            matrix[:] = lower + lower.T
-            np.fill_diagonal(matrix, pole)
+    if others is not None or top != left:
+        return evaluator(x, (rows if others is None else others).part(left, evaluator.tile))
+    values = evaluator(x, x)
+    values = values if values.flags.writeable else np.array(values)
+    for matrix, pole in zip(values, diagonal(evaluator.layers, x, evaluator.outputs), strict=True):
+        mirror(matrix)
+        np.fill_diagonal(matrix, pole)
     return values
+
+
+def mirror(matrix: Float[np.ndarray, "n n"]) -> None:
+    """Copy the lower triangle to the upper one in place, block by block."""
+    for start in range(0, len(matrix), MIRROR):
+        below = slice(start, start + MIRROR)
+        matrix[:start, below] = matrix[below, :start].T
+        block = matrix[below, below]
+        upper = np.triu_indices(len(block), 1)
+        block[upper] = block.T[upper]
 
 
 def _fill(
@@ -168,8 +192,7 @@ def _fill(
         store(tile, _tile(evaluator, rows, others, tile))
 
     with workers() as threads:
-        for _ in threads.each(one, tiles):
-            pass
+        threads.all(one, tiles)
 
 
 def _empty(shape: tuple[int, ...], evaluator: Evaluator) -> Float[np.ndarray, "..."]:

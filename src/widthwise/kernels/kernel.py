@@ -16,7 +16,7 @@ from widthwise.kernels.recursion import Layers
 from widthwise.kernels.rows import Dtype, Rows, prepare
 from widthwise.kernels.series import Output
 from widthwise.kernels.tile_folder import TileFolder
-from widthwise.kernels.tiles import TILE, Evaluator, diagonal, working_dtype
+from widthwise.kernels.tiles import Evaluator, diagonal, working_dtype
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Kernel:
         *,
         Z: object | None = None,
         dtype: Dtype = "float64",
-        tile: int = TILE,
+        tile: int | None = None,
         progress: bool = False,
     ) -> Float[np.ndarray, "n m"] | TileFolder:
         """Kernel matrix of any size, half of it computed where it is symmetric, into memory or onto disk.
@@ -85,7 +85,7 @@ class Kernel:
                 where it stopped when the same call is made again, and ends with the same bytes.
             Z: m rows of as many columns, for a rectangular matrix.
             dtype: as for a call; that of the array where one is given.
-            tile: rows and columns of a tile: the unit of work, and of what a killed run may lose.
+            tile: rows and columns of a tile: the unit of work, and of what a killed run may lose; chosen when not given.
             progress: show progress on stderr where it takes more than two seconds.
 
         Returns:
@@ -93,9 +93,12 @@ class Kernel:
 
         Raises:
             DataError: if X is not finite, or `out` does not fit it or holds another matrix.
-            ResourceError: if memory or disk do not hold the result.
+            ResourceError: if memory or disk do not hold the result; a disk that fills up later loses no tile that was written.
+            StoreError: if another run is writing to the same path.
         """
-        evaluator = Evaluator(self.layers, (self.output,), _dtype_of(out, dtype), count(tile, "tile"))
+        evaluator = Evaluator(
+            self.layers, (self.output,), _dtype_of(out, dtype), None if tile is None else count(tile, "tile")
+        )
         rows = self._rows(X, evaluator.dtype)
         others = None if Z is None else self._others(Z, rows, evaluator.dtype)
         return grams.gram(repr(self), evaluator, rows, others, out, progress=progress)

@@ -101,8 +101,7 @@ def prepare(X: object, layers: Layers, input_scale: float, work: Dtype, name: st
             block(start)
     else:
         with workers() as threads:
-            for _ in threads.each(block, starts):
-                pass
+            threads.all(block, starts)
     homogeneous = layers.bias_variance == 0.0 and piecewise_linear(layers.activation) is not None
     mantissa, exponent = np.frexp(size)
     exponent = exponent + power

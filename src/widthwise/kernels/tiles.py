@@ -20,8 +20,10 @@ from widthwise.kernels.recursion import Layers, run
 from widthwise.kernels.rows import Dtype, Rows
 from widthwise.kernels.series import Output, has_series, homogeneous, poles, series
 
-# One compiled pass for every tile: edges are padded. Not a power of two, so that rows do not share cache sets.
-TILE = 528
+# One compiled pass for every tile: edges are padded. Large, since each costs some tenths of a millisecond to hand over, but
+# not a power of two, so that rows do not share cache sets. The recursion takes long enough to keep its tiles small.
+TILE = 656
+RECURSION_TILE = 176
 # Below this 1 - |cos| the rounding of a cosine shows in the angle: 2e-16 and 1e-7 of it move t by 1e-14 and 3e-7.
 NEAR_POLE = {"float64": 1e-4, "float32": 5e-3}
 # With at most this many columns all chords cost less than a matrix product and its repair.
@@ -45,6 +47,11 @@ def working_dtype(layers: Layers, dtype: Dtype) -> Dtype:
     return dtype if has_series(layers) else "float64"
 
 
+def tile_size(layers: Layers) -> int:
+    """Rows and columns of a whole tile, where nothing else is asked for."""
+    return TILE if has_series(layers) else RECURSION_TILE
+
+
 class Evaluator:
     """Values of tiles between two sets of rows; thread-safe, with scratch space for each thread.
 
@@ -52,11 +59,12 @@ class Evaluator:
         layers: the network.
         outputs: which kernels, in the order wanted.
         dtype: of products and values; with biases, and for erf, the recursion is in float64 all the same.
-        tile: rows and columns of a whole tile; one pass is compiled for it.
+        tile: rows and columns of a whole tile; one pass is compiled for it. Chosen when not given.
     """
 
-    def __init__(self, layers: Layers, outputs: tuple[Output, ...], dtype: Dtype, tile: int = TILE) -> None:
-        self.layers, self.outputs, self.dtype, self.tile = layers, outputs, dtype, tile
+    def __init__(self, layers: Layers, outputs: tuple[Output, ...], dtype: Dtype, tile: int | None = None) -> None:
+        self.layers, self.outputs, self.dtype = layers, outputs, dtype
+        self.tile = tile_size(layers) if tile is None else tile
         self.work = working_dtype(layers, dtype)
         self.on_cpu = passes.on_cpu()
         self._local = threading.local()
@@ -64,7 +72,10 @@ class Evaluator:
         self._series = [one for one in found if one is not None]
 
     def __call__(self, x: Rows, z: Rows) -> Float[np.ndarray, "outputs a b"]:
-        """Values between at most `tile` rows and at most as many others; the array may be read-only."""
+        """Values between at most `tile` rows and at most as many others, or themselves but for the diagonal.
+
+        The array may be read-only.
+        """
         n, m = len(x), len(z)
         a, b = (self._padded(name, rows.size[:, None], self.work)[:, 0] for name, rows in (("a", x), ("b", z)))
         with float64() if self.work == "float64" else full_products():
@@ -72,6 +83,9 @@ class Evaluator:
                 values = self._from_rows(x, z, a, b)[:, :n, :m]
             else:
                 cosine = self._product(x, z)
+                if x is z and self.on_cpu:
+                    # Of a row with itself nothing is wanted, least of all a repair.
+                    np.fill_diagonal(cosine, 0.0)
                 values = self._values("cosines", cosine, a, b)[:, :n, :m]
                 # Two reductions tell whether any pair is near a pole; most tiles have none, and need neither mask nor copy.
                 if max(cosine.max(), -cosine.min()) > 1.0 - NEAR_POLE[self.work]:

@@ -22,11 +22,36 @@ class Workers:
 
     Args:
         pool: of threads, each with one BLAS thread.
-        ahead: results that may wait finished, so that memory stays that of a handful of tiles.
+        many: number of threads; four results for each may wait, so that memory stays that of a handful of tiles.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor, ahead: int) -> None:
-        self._pool, self._ahead = pool, ahead
+    def __init__(self, pool: ThreadPoolExecutor, many: int) -> None:
+        self._pool, self._many, self._ahead = pool, many, 4 * many
+
+    def all(self, work: Callable[[S], None], pieces: list[S]) -> None:
+        """Do all the work: each thread takes the next piece by itself, and none after one has failed."""
+        queue = iter(pieces)
+        stopped = threading.Event()
+
+        def run() -> None:
+            try:
+                while not stopped.is_set():
+                    # An iterator over a list hands out each item once, whoever asks.
+                    piece = next(queue, None)
+                    if piece is None:
+                        return
+                    work(piece)
+            except BaseException:
+                stopped.set()
+                raise
+
+        running = [self._pool.submit(run) for _ in range(self._many)]
+        try:
+            for future in running:
+                future.result()
+        finally:
+            # An interrupt comes here, not to the threads.
+            stopped.set()
 
     def each(self, work: Callable[[S], T], pieces: list[S]) -> Iterator[T]:
         """Results of `work`, in the order of the pieces."""
@@ -52,7 +77,7 @@ _callers = 0
 def workers() -> Iterator[Workers]:
     """Threads for tiles; BLAS keeps to one thread for each while they are there."""
     with _one_blas_thread(), ThreadPoolExecutor(many := min(WORKERS, os.cpu_count() or 1)) as pool:
-        yield Workers(pool, 4 * many)
+        yield Workers(pool, many)
 
 
 @contextmanager
