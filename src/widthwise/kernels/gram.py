@@ -189,7 +189,9 @@ def _fill(
         tiles = all_tiles(len(rows), len(rows if others is None else others), evaluator.tile, symmetric=others is None)
 
     def one(tile: Tile) -> None:
-        store(tile, _tile(evaluator, rows, others, tile))
+        # Values beyond the range of float32 are infinite, as those beyond that of float64 are.
+        with np.errstate(over="ignore"):
+            store(tile, _tile(evaluator, rows, others, tile))
 
     with workers() as threads:
         threads.all(one, tiles)

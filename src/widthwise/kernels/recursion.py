@@ -73,7 +73,7 @@ def angle(near: Any, xp: ModuleType) -> Any:
     return xp.where(acute, half, xp.pi - half)
 
 
-def run(layers: Layers, theta: Any, a: Any, b: Any, xp: ModuleType) -> tuple[Any, Any]:
+def run(layers: Layers, theta: Any, a: Any, b: Any, xp: ModuleType, sine: Any = None) -> tuple[Any, Any]:
     """Output covariance and tangent kernel.
 
     Args:
@@ -82,13 +82,14 @@ def run(layers: Layers, theta: Any, a: Any, b: Any, xp: ModuleType) -> tuple[Any
         a: standard deviation of the first pre-activation of one input, bias included.
         b: of the other.
         xp: `numpy` or `jax.numpy`.
+        sine: of theta, where it is known better than theta itself: near pi.
 
     Returns:
         NNGP and NTK, of the shape that theta, a and b broadcast to.
     """
     slopes = piecewise_linear(layers.activation)
     if slopes is None:
-        return _run_erf(layers, theta, a, b, xp)
+        return _run_erf(layers, (xp.cos(theta), xp.sin(theta) if sine is None else sine), a, b, xp)
     size, bend, bias = slopes.size, slopes.bend, layers.bias_variance
 
     def layer(state: State, variance: float, *, last: bool) -> State:
@@ -141,7 +142,7 @@ def _repeat(step: Callable[[State], State], times: int, state: State, xp: Module
     return found
 
 
-def _run_erf(layers: Layers, theta: Any, a: Any, b: Any, xp: ModuleType) -> tuple[Any, Any]:
+def _run_erf(layers: Layers, direction: tuple[Any, Any], a: Any, b: Any, xp: ModuleType) -> tuple[Any, Any]:
     """The recursion for erf, in the covariance and the two variances; those of the first layer, which can be huge, as roots."""
     bias = layers.bias_variance
 
@@ -159,7 +160,7 @@ def _run_erf(layers: Layers, theta: Any, a: Any, b: Any, xp: ModuleType) -> tupl
 
     def first(*, last: bool) -> State:
         weight = layers.last_variance if last else layers.weight_variance
-        arc, ratio, defect, (root_a, root_b) = entered(xp.cos(theta), xp.sin(theta), a, b)
+        arc, ratio, defect, (root_a, root_b) = entered(*direction, a, b)
         tangent = ratio / 2.0
         if layers.trained == "last":
             tangent = 0.0 * tangent

@@ -38,7 +38,8 @@ def diagonal(layers: Layers, rows: Rows, outputs: tuple[Output, ...]) -> Float[n
         at_zero = np.array([poles(layers, output)[0] for output in outputs])
         with np.errstate(over="ignore", under="ignore"):
             return np.asarray(np.ldexp((at_zero[:, None] * rows.size) * rows.size, 2 * rows.power))
-    found = dict(zip(("nngp", "ntk"), run(layers, np.zeros(len(rows)), rows.size, rows.size, np), strict=True))
+    with np.errstate(over="ignore", under="ignore"):
+        found = dict(zip(("nngp", "ntk"), run(layers, np.zeros(len(rows)), rows.size, rows.size, np), strict=True))
     return np.stack([found[name] for name in outputs])
 
 
