@@ -1,15 +1,16 @@
 """Gram matrices side by side: widthwise, neural-tangents jitted, and the bare matrix product; time, accuracy, growth.
 
-    .venv/bin/python benchmarks/gram.py [N] [REPEATS]     # default 8192 3
+    .venv/bin/python benchmarks/gram.py [--n 8192] [--repeats 3] [--columns 784 20 3072 2] [--depths 1 3 10] [--dtype float32]
 
-Every figure is a median of whole calls in fresh processes, sides taking turns; compilation is outside, as a first call.
-Prints Markdown; `--growth` instead measures n from 1024 to 16384 and depth 1 to 50 and writes docs/images/gram-growth.png.
+Every figure is a median over rounds of medians of three calls; in each round every side has a fresh process, in turn.
+Compilation is outside, as a first call. Prints Markdown. `--no-peers` leaves neural-tangents out; `--growth` instead measures
+n from 1024 to 16384 and depth 1 to 50 and writes docs/images/gram-growth.png.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,14 @@ a = json.loads(sys.argv[1])
 X = np.random.default_rng(0).standard_normal((a["n"], a["d"]))
 X /= np.linalg.norm(X, axis=1, keepdims=True)
 
-def timed(call, repeats=2):
+def timed(call, repeats=3):
     call()
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
         call()
         times.append(time.perf_counter() - start)
-    return min(times)
+    return sorted(times)[repeats // 2]
 """
 WIDTHWISE = (
     SETUP
@@ -77,31 +78,26 @@ print(json.dumps({"seconds": seconds, "probe": probe.ravel().tolist()}))
 )
 
 
-def main(n: int, repeats: int) -> None:
+def main(options: argparse.Namespace) -> None:
     """Print P1 and P1m."""
-    python = environment("neural-tangents", NEURAL_TANGENTS)
-    print(f"n = {n}, medians of {repeats}\n")
+    python = environment("neural-tangents", NEURAL_TANGENTS) if options.peers else None
+    print(f"n = {options.n}, medians of {options.repeats} rounds\n")
     print(
         "| d | dtype | depth | widthwise | neural-tangents | ratio | half product | ours / half | full product | ours / full |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
-    for d, dtype, depth in (
-        *((d, "float32", depth) for d in (784, 20) for depth in (1, 3, 10)),
-        (3072, "float32", 3),
-        (784, "float64", 3),
-        (2, "float32", 3),
-    ):
-        arguments = {"n": n, "d": d, "dtype": dtype, "depth": depth}
+    for d, depth in ((d, depth) for d in options.columns for depth in options.depths):
+        arguments = {"n": options.n, "d": d, "dtype": options.dtype, "depth": depth}
         rows = []
-        for _ in range(repeats):
+        for _ in range(options.repeats):
             ours, bare = measure(OURS, WIDTHWISE, arguments), measure(OURS, BARE, arguments)
-            peer = measure(python, PEER, arguments) if dtype == "float32" and d != 3072 else {"seconds": np.nan}
+            peer = measure(python, PEER, arguments) if python else {"seconds": np.nan}
             if "probe" in peer:
                 np.testing.assert_allclose(ours["probe"], peer["probe"], rtol=1e-3)
             rows.append((ours["seconds"], peer["seconds"], bare["half"], bare["full"]))
         us, them, half, full = (statistics.median(column) for column in zip(*rows, strict=True))
         print(
-            f"| {d} | {dtype} | {depth} | {us:.3f} s | {them:.3f} s | {them / us:.1f} | {half:.3f} s | {us / half:.2f} "
+            f"| {d} | {options.dtype} | {depth} | {us:.3f} s | {them:.3f} s | {them / us:.1f} | {half:.3f} s | {us / half:.2f} "
             f"| {full:.3f} s | {us / full:.2f} |",
             flush=True,
         )
@@ -138,8 +134,16 @@ def growth(repeats: int) -> None:
 
 
 if __name__ == "__main__":
-    words = [word for word in sys.argv[1:] if not word.startswith("--")]
-    if "--growth" in sys.argv:
-        growth(int(words[0]) if words else 3)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n", type=int, default=8192)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--columns", type=int, nargs="+", default=(784, 20, 3072, 2))
+    parser.add_argument("--depths", type=int, nargs="+", default=(1, 3, 10))
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    parser.add_argument("--no-peers", dest="peers", action="store_false")
+    parser.add_argument("--growth", action="store_true")
+    chosen = parser.parse_args()
+    if chosen.growth:
+        growth(chosen.repeats)
     else:
-        main(int(words[0]) if words else 8192, int(words[1]) if len(words) > 1 else 3)
+        main(chosen)

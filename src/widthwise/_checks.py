@@ -23,8 +23,8 @@ def finite_matrix(X: object, name: str = "X") -> Float[np.ndarray, "n d"]:
         raise DataError(f"{name} must be a matrix of numbers: {failure}") from None
     if values.ndim != 2 or 0 in values.shape:
         raise DataError(f"{name} must be a matrix with rows and columns; its shape is {values.shape}")
-    bad = np.argwhere(~np.isfinite(values))
-    if len(bad):
+    if not np.isfinite(values).all():
+        bad = np.argwhere(~np.isfinite(values))
         row, column = (int(i) for i in bad[0])
         raise DataError(f"{name} must be finite; {len(bad)} values are not, the first in row {row}, column {column}")
     return values

@@ -40,3 +40,9 @@ class DownloadError(WidthwiseError, OSError):
     """A data set could not be fetched, or what came is not what was asked for."""
 
     exit_code: ClassVar[int] = 7
+
+
+class StoreError(WidthwiseError, OSError):
+    """A store or file of results is damaged, locked by another run, or written by a newer version."""
+
+    exit_code: ClassVar[int] = 6

@@ -8,7 +8,7 @@ import pytest
 
 from widthwise.errors import UsageError
 from widthwise.kernels import NNGP, NTK, HInf, LeakyReLU
-from widthwise.kernels.tiles import profiles
+from widthwise.kernels.series import profile
 
 EPS = np.finfo(np.float64).eps
 THREE = np.array([[1.0, 0.0], [3 / 5, 4 / 5], [-5 / 13, 12 / 13]])
@@ -16,7 +16,7 @@ THREE = np.array([[1.0, 0.0], [3 / 5, 4 / 5], [-5 / 13, 12 / 13]])
 
 def of_angle(kernel, theta):
     """The kernel of unit rows, by the recursion."""
-    return profiles(kernel.layers, (kernel.output,), theta)[0]
+    return profile(kernel.layers, kernel.output, theta)
 
 
 PAIRS = {0.6: [[0.6, 0.8]], 0.0: [[0.0, 1.0]], -1.0: [[-1.0, 0.0]]}

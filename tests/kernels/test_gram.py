@@ -11,8 +11,9 @@ import time
 import numpy as np
 import pytest
 
-from widthwise.errors import DataError, ResourceError
+from widthwise.errors import DataError, ResourceError, StoreError
 from widthwise.kernels import NTK
+from widthwise.kernels.lock import locked
 from widthwise.kernels.tile_folder import TileFolder
 from widthwise.kernels.tiles import Evaluator
 
@@ -39,7 +40,7 @@ def as_array(found):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("other", [None, rows(23, seed=1)], ids=["square", "rectangular"])
-@pytest.mark.parametrize("tile", [SIZE, 528])
+@pytest.mark.parametrize("tile", [SIZE, None])
 def test_the_matrix_is_the_same_to_the_bit_wherever_it_goes(tmp_path, dtype, other, tile):
     X = rows(N)
     shape = (N, N if other is None else len(other))
@@ -48,7 +49,7 @@ def test_the_matrix_is_the_same_to_the_bit_wherever_it_goes(tmp_path, dtype, oth
         found = as_array(KERNEL.gram(X, out=out, Z=other, dtype=dtype, tile=tile))
         assert found.dtype == np.dtype(dtype)
         assert np.array_equal(found, reference)
-    if tile == 528:
+    if tile is None:
         assert np.array_equal(reference, KERNEL(X, other, dtype=dtype))
     if other is None:
         assert np.array_equal(reference, reference.T)
@@ -152,6 +153,37 @@ def test_a_full_disk_is_refused_before_anything_is_computed(tmp_path, monkeypatc
                 KERNEL.gram(rows(N), out=tmp_path / name, tile=SIZE)
     assert not counted
     assert as_array(KERNEL.gram(rows(N), out=tmp_path / name, tile=SIZE)).shape == (N, N)
+
+
+@pytest.mark.parametrize("name", ["gram.npy", "gram"])
+def test_a_second_run_on_the_same_path_is_refused_until_the_first_is_over_or_killed(tmp_path, name):
+    X, out = rows(N), tmp_path / name
+    np.save(tmp_path / "X.npy", X)
+    journal = tmp_path / "gram.npy.tiles" if name.endswith(".npy") else out / "tiles.txt"
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path / "X.npy"), str(out)])
+    deadline = time.monotonic() + 60
+    while not (journal.exists() and "\n" in journal.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    with pytest.raises(StoreError, match="one run at a time") as refused:
+        KERNEL.gram(X, out=out, tile=SIZE)
+    assert refused.value.exit_code == 6
+    child.kill()
+    child.wait()
+    assert np.array_equal(as_array(KERNEL.gram(X, out=out, tile=SIZE)), KERNEL.gram(X, tile=SIZE))
+    assert not list(tmp_path.rglob("*.lock"))
+
+
+def test_a_lock_is_held_against_threads_of_the_same_process_and_given_back_after_failures(tmp_path):
+    path = tmp_path / "lock"
+    with locked(path, tmp_path), pytest.raises(StoreError), locked(path, tmp_path):
+        pass
+    with pytest.raises(KeyboardInterrupt), locked(path, tmp_path):
+        raise KeyboardInterrupt
+    with locked(path, tmp_path):
+        assert path.exists()
+    assert not path.exists()
+    with pytest.raises(StoreError, match="must be made"), locked(tmp_path / "nowhere" / "lock", tmp_path):
+        pass
 
 
 def test_products_are_those_of_the_matrix_and_the_same_bits_again(tmp_path):

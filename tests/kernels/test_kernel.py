@@ -18,8 +18,8 @@ from hypothesis.extra import numpy as hnp
 
 from widthwise.errors import DataError, ResourceError
 from widthwise.kernels import NNGP, NTK, HInf, LeakyReLU
-from widthwise.kernels.activations import piecewise_linear
-from widthwise.kernels.tiles import FEW_COLUMNS, TILE, has_series, profiles, series
+from widthwise.kernels.series import has_series, profile, series
+from widthwise.kernels.tiles import FEW_COLUMNS, TILE
 
 EPS = np.finfo(np.float64).eps
 HOMOGENEOUS = [HInf(), NNGP(), NTK(), NTK(depth=20, trained="first"), NTK(activation="abs"), NNGP(activation="linear")]
@@ -41,37 +41,6 @@ def rows(n, d, seed=0):
 
 def sizes(kernel, X, Z=None):
     return np.outer(np.sqrt(kernel.diag(X)), np.sqrt(kernel.diag(X if Z is None else Z)))
-
-
-def sixty_digits(kernel, x, z):
-    """The naive recursion in the covariance, for both kernels of the network."""
-    layers, slopes = kernel.layers, piecewise_linear(kernel.layers.activation)
-    x, z = ([mp.mpf(float(v)) for v in row] for row in (x, z))
-    scale, c = mp.mpf(kernel.scale), mp.mpf(layers.bias_variance)
-    q, r, p = (scale * mp.fdot(u, v) + c for u, v in ((x, x), (z, z), (x, z)))
-    tangent = {"last": mp.mpf(0), "weights": p - c}.get(layers.trained, p)
-    for layer in range(1, layers.depth + 1):
-        last = layer == layers.depth
-        v = mp.mpf(layers.last_variance if last else layers.weight_variance)
-        if slopes is None:
-            root = mp.sqrt((1 + 2 * q) * (1 + 2 * r))
-            mean, gate = 2 / mp.pi * mp.asin(2 * p / root), 4 / mp.pi / mp.sqrt(root**2 - 4 * p**2)
-            q, r = (v * 2 / mp.pi * mp.asin(2 * s / (1 + 2 * s)) + c for s in (q, r))
-        else:
-            alpha, rho = mp.mpf(slopes.slope), p / mp.sqrt(q * r)
-            theta = mp.acos(rho)
-            k0, k1 = 1 - theta / mp.pi, (mp.sin(theta) + (mp.pi - theta) * rho) / mp.pi
-            gate = ((1 + alpha**2) * k0 + 2 * alpha * (1 - k0)) / 2
-            mean = mp.sqrt(q * r) * ((1 + alpha**2) * k1 + 2 * alpha * (rho - k1)) / 2
-            q, r = (v * (1 + alpha**2) / 2 * s + c for s in (q, r))
-        tangent, p = tangent * v * gate, v * mean + c
-        if layers.trained not in ("first", "last") or (layers.trained == "last" and last):
-            tangent += (
-                layers.last_rate * (p - c if layers.trained == "weights" else p)
-                if last
-                else (p - c if layers.trained == "weights" else p)
-            )
-    return p if kernel.output == "nngp" else tangent
 
 
 def hard_pairs(d):
@@ -102,7 +71,7 @@ DEEP = [
     "d", [2, pytest.param(12, marks=pytest.mark.slow), pytest.param(13, marks=pytest.mark.slow), 50]
 )
 @pytest.mark.parametrize("kernel", [*DEEP, *OTHERS], ids=repr)
-def test_hard_pairs_have_the_values_of_sixty_digits(kernel, d):
+def test_hard_pairs_have_the_values_of_sixty_digits(kernel, d, sixty_digits):
     X, Z = hard_pairs(d)
     size = np.sqrt(kernel.diag(X)) * np.sqrt(kernel.diag(Z))
     with mp.workdps(60):
@@ -119,8 +88,8 @@ def test_hard_pairs_have_the_values_of_sixty_digits(kernel, d):
 def test_the_series_is_the_recursion(kernel):
     theta = np.concatenate([np.linspace(0, np.pi, 400), 10.0 ** np.arange(-16, 0)])
     circle = np.column_stack([np.cos(theta), np.sin(theta)])
-    expected = profiles(kernel.layers, (kernel.output,), theta)[0]
-    assert len(series(kernel.layers, (kernel.output,), "float64")[0]) <= 200
+    expected = profile(kernel.layers, kernel.output, theta)
+    assert len(series(kernel.layers, kernel.output, "float64").even) <= 200
     # Angles of rounded points are off by eps, which a kernel multiplies by half its depth at most; cut-off and rounding
     # of some hundred terms.
     found = kernel([[1.0, 0.0]], circle)[0]
@@ -132,7 +101,7 @@ def test_a_profile_too_steep_for_a_series_is_evaluated_by_the_recursion():
     assert not has_series(kernel.layers)
     theta = np.linspace(0, np.pi, 100)
     found = kernel([[1.0, 0.0]], np.column_stack([np.cos(theta), np.sin(theta)]))[0]
-    expected = profiles(kernel.layers, ("ntk",), theta)[0]
+    expected = profile(kernel.layers, "ntk", theta)
     # Near pi the angle after a layer is a root, of slope 1e4 here.
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11)
 

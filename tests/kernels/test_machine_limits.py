@@ -1,7 +1,8 @@
-"""What a Gram takes of the machine: memory beside its output, and a disk that is too small, measured on real ones."""
+"""What a Gram takes of the machine: memory beside its output, and a disk too small or filling up, measured on real ones."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from widthwise.errors import ResourceError
 from widthwise.kernels import NTK
+from widthwise.kernels.tiles import Evaluator
 
 MEMORY = """
 import numpy as np
@@ -65,3 +67,41 @@ def test_a_disk_that_is_too_small_is_refused_before_work_and_serves_once_there_i
     matrix = found if isinstance(found, np.ndarray) else found.to_array()
     np.testing.assert_array_equal(matrix, NTK()(X))
     del found, matrix
+
+
+@pytest.mark.parametrize("name", ["gram.npy", "tiles"])
+def test_a_disk_that_fills_up_during_a_run_loses_nothing_that_was_written(small_disk, tmp_path, monkeypatch, name):
+    """465 tiles: a journal of more than two pages, so that it meets the full disk even where the matrix has its blocks."""
+    X = np.random.default_rng(0).standard_normal((300, 20))
+    whole = NTK().gram(X, tmp_path / name, tile=10)
+    filler, original, calls = small_disk / "filler", Evaluator.__call__, []
+
+    def filling(self, x, z):
+        calls.append(1)
+        if len(calls) == 50:
+            with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+                while file.write(bytes(1 << 16)):
+                    pass
+            with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+                while file.write(bytes(1)):
+                    pass
+        return original(self, x, z)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Evaluator, "__call__", filling)
+        with pytest.raises(ResourceError, match=r"full|No space left"):
+            NTK().gram(X, small_disk / name, tile=10)
+    failed = len(calls)
+    assert 50 <= failed < 465
+    filler.unlink()
+    monkeypatch.setattr(Evaluator, "__call__", lambda self, x, z: (calls.append(1), original(self, x, z))[1])
+    found = NTK().gram(X, small_disk / name, tile=10)
+    # All but the tiles in the threads' hands had been told.
+    assert len(calls) - failed <= 465 - failed + 2
+    if name == "tiles":
+        np.testing.assert_array_equal(found.to_array(), whole.to_array())
+        assert sorted(p.name for p in found.path.iterdir()) == sorted(p.name for p in whole.path.iterdir())
+    else:
+        assert (small_disk / name).read_bytes() == (tmp_path / name).read_bytes()
+        assert sorted(p.name for p in small_disk.iterdir()) == [name]
+    del found, whole

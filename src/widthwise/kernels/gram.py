@@ -7,31 +7,27 @@ is the same to the bit however it was computed, in one run or in several.
 from __future__ import annotations
 
 import contextlib
-import os
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
-from threadpoolctl import threadpool_limits
 
 from widthwise._checks import enough_memory
 from widthwise.errors import DataError, ResourceError
 from widthwise.kernels.gram_file import GramFile
 from widthwise.kernels.journal import Tile, seal
+from widthwise.kernels.lock import locked
+from widthwise.kernels.rows import Rows
 from widthwise.kernels.tile_folder import TileFolder
-from widthwise.kernels.tiles import Evaluator, Rows, diagonal
+from widthwise.kernels.tiles import Evaluator, diagonal
+from widthwise.kernels.workers import workers
 from widthwise.pages.progress import Progress
 
-WORKERS = 2
 # Output, and what the workers and the rows hold beside it.
 SPARE = 64e6
-
-T = TypeVar("T")
+# Rows of a block that is mirrored at once, within a tile on the diagonal.
+MIRROR = 66
 
 
 def matrices(evaluator: Evaluator, rows: Rows, others: Rows | None) -> Float[np.ndarray, "outputs n m"]:
@@ -55,10 +51,7 @@ def gram(
     shape = (len(rows), len(rows if others is None else others))
     tiles = all_tiles(*shape, evaluator.tile, symmetric=others is None)
     if isinstance(out, str | Path):
-        path, sealed = Path(out), seal(kernel, rows, others, evaluator.dtype, evaluator.tile)
-        if path.suffix == ".npy":
-            return _into_file(evaluator, rows, others, GramFile(path, sealed, shape, evaluator.dtype, tiles), progress)
-        return _into_folder(evaluator, rows, others, TileFolder(path, sealed, shape, evaluator.dtype, tiles), progress)
+        return _onto_disk(evaluator, rows, others, Path(out), (kernel, shape, tiles), progress=progress)
     if out is None:
         out = _empty(shape, evaluator)
     elif out.shape != shape or out.dtype not in (np.float64, np.float32):
@@ -76,30 +69,44 @@ def gram(
     return target
 
 
-def _into_file(
-    evaluator: Evaluator, rows: Rows, others: Rows | None, file: GramFile, progress: bool
-) -> Float[np.ndarray, "n m"]:
-    with file, Progress(len(file.missing), label="kernel matrix", enabled=progress) as bar:
+def _onto_disk(
+    evaluator: Evaluator,
+    rows: Rows,
+    others: Rows | None,
+    path: Path,
+    matrix: tuple[str, tuple[int, int], list[Tile]],
+    *,
+    progress: bool,
+) -> Float[np.ndarray, "n m"] | TileFolder:
+    """Into a file or a folder, which one run at a time may write."""
+    kernel, shape, tiles = matrix
+    sealed = seal(kernel, rows, others, evaluator.dtype, evaluator.tile)
+    if path.suffix == ".npy":
+        with (
+            locked(path.with_name(path.name + ".lock"), path),
+            GramFile(path, sealed, shape, evaluator.dtype, tiles) as file,
+            Progress(len(file.missing), label="kernel matrix", enabled=progress) as bar,
+        ):
 
-        def store(tile: Tile, values: Float[np.ndarray, "outputs a b"]) -> None:
-            place(file.matrix[None], tile, values, others is None)
-            file.done(tile)
-            bar.advance(1.0)
+            def into_file(tile: Tile, values: Float[np.ndarray, "outputs a b"]) -> None:
+                place(file.matrix[None], tile, values, others is None)
+                file.done(tile)
+                bar.advance(1.0)
 
-        _fill(evaluator, rows, others, file.missing, store)
-        return file.finish()
+            _fill(evaluator, rows, others, file.missing, into_file)
+            return file.finish()
+    path.mkdir(parents=True, exist_ok=True)
+    with (
+        locked(path / "tiles.lock", path),
+        contextlib.closing(TileFolder(path, sealed, shape, evaluator.dtype, tiles)) as folder,
+        Progress(len(folder.missing), label="kernel matrix", enabled=progress) as bar,
+    ):
 
-
-def _into_folder(
-    evaluator: Evaluator, rows: Rows, others: Rows | None, folder: TileFolder, progress: bool
-) -> TileFolder:
-    with contextlib.closing(folder), Progress(len(folder.missing), label="kernel matrix", enabled=progress) as bar:
-
-        def store(tile: Tile, values: Float[np.ndarray, "outputs a b"]) -> None:
+        def into_folder(tile: Tile, values: Float[np.ndarray, "outputs a b"]) -> None:
             folder.write(tile, values[0])
             bar.advance(1.0)
 
-        _fill(evaluator, rows, others, folder.missing, store)
+        _fill(evaluator, rows, others, folder.missing, into_folder)
     return folder
 
 
@@ -121,8 +128,8 @@ def matmul(
         mirrored = values.T @ V[top : top + tile_size] if others is None and top != left else None
         return tile, values @ V[left : left + tile_size], mirrored
 
-    with tile_workers() as workers, Progress(len(tiles), label="kernel product", enabled=progress) as bar:
-        for (top, left), ahead, back in workers.each(one, tiles):
+    with workers() as threads, Progress(len(tiles), label="kernel product", enabled=progress) as bar:
+        for (top, left), ahead, back in threads.each(one, tiles):
             product[top : top + tile_size] += ahead
             if back is not None:
                 product[left : left + tile_size] += back
@@ -133,12 +140,6 @@ def matmul(
 def all_tiles(n: int, m: int, tile: int, *, symmetric: bool) -> list[Tile]:
     """Corners of the tiles, in the order of work; of the lower triangle, diagonal included, where that is enough."""
     return [(top, left) for top in range(0, n, tile) for left in range(0, top + 1 if symmetric else m, tile)]
-
-
-def cut(rows: Rows, start: int, tile: int) -> Rows:
-    """The rows of one tile."""
-    part = slice(start, start + tile)
-    return Rows(unit=rows.unit[part], quick=rows.quick[part], size=rows.size[part])
 
 
 def place(
@@ -155,15 +156,25 @@ def place(
 def _tile(evaluator: Evaluator, rows: Rows, others: Rows | None, tile: Tile) -> Float[np.ndarray, "outputs a b"]:
     """Values of a tile; one on the diagonal is symmetric to the bit, with the exact diagonal."""
     top, left = tile
-    x = cut(rows, top, evaluator.tile)
-    values = evaluator(x, cut(rows if others is None else others, left, evaluator.tile))
-    if others is None and top == left:
-        values = np.array(values)
-        for matrix, pole in zip(values, diagonal(evaluator.layers, x, evaluator.outputs), strict=True):
-            lower = np.tril(matrix, -1)
-            matrix[:] = lower + lower.T
-            np.fill_diagonal(matrix, pole)
+    x = rows.part(top, evaluator.tile)
+    if others is not None or top != left:
+        return evaluator(x, (rows if others is None else others).part(left, evaluator.tile))
+    values = evaluator(x, x)
+    values = values if values.flags.writeable else np.array(values)
+    for matrix, pole in zip(values, diagonal(evaluator.layers, x, evaluator.outputs), strict=True):
+        mirror(matrix)
+        np.fill_diagonal(matrix, pole)
     return values
+
+
+def mirror(matrix: Float[np.ndarray, "n n"]) -> None:
+    """Copy the lower triangle to the upper one in place, block by block."""
+    for start in range(0, len(matrix), MIRROR):
+        below = slice(start, start + MIRROR)
+        matrix[:start, below] = matrix[below, :start].T
+        block = matrix[below, below]
+        upper = np.triu_indices(len(block), 1)
+        block[upper] = block.T[upper]
 
 
 def _fill(
@@ -178,66 +189,12 @@ def _fill(
         tiles = all_tiles(len(rows), len(rows if others is None else others), evaluator.tile, symmetric=others is None)
 
     def one(tile: Tile) -> None:
-        store(tile, _tile(evaluator, rows, others, tile))
+        # Values beyond the range of float32 are infinite, as those beyond that of float64 are.
+        with np.errstate(over="ignore"):
+            store(tile, _tile(evaluator, rows, others, tile))
 
-    with tile_workers() as workers:
-        for _ in workers.each(one, tiles):
-            pass
-
-
-class Workers:
-    """Threads that take tiles from a queue.
-
-    Args:
-        pool: of threads, each with one BLAS thread.
-        ahead: tiles that may wait finished, so that memory stays that of a handful of tiles.
-    """
-
-    def __init__(self, pool: ThreadPoolExecutor, ahead: int) -> None:
-        self._pool, self._ahead = pool, ahead
-
-    def each(self, work: Callable[[Tile], T], tiles: list[Tile]) -> Iterator[T]:
-        """Results of `work`, in the order of the tiles."""
-        waiting: list[Future[T]] = []
-        try:
-            for tile in tiles:
-                waiting.append(self._pool.submit(work, tile))
-                if len(waiting) > self._ahead:
-                    yield waiting.pop(0).result()
-            while waiting:
-                yield waiting.pop(0).result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-_limit = threading.Lock()
-_limited: list[threadpool_limits] = []
-_callers = 0
-
-
-@contextmanager
-def tile_workers() -> Iterator[Workers]:
-    """Threads for tiles; BLAS keeps to one thread for each while they are there."""
-    with _one_blas_thread(), ThreadPoolExecutor(workers := min(WORKERS, os.cpu_count() or 1)) as pool:
-        yield Workers(pool, 4 * workers)
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """The limit is the whole process's: the first of several callers at once sets it, the last one takes it back."""
-    global _callers  # noqa: PLW0603
-    with _limit:
-        if _callers == 0:
-            _limited.append(threadpool_limits(1, user_api="blas"))
-        _callers += 1
-    try:
-        yield
-    finally:
-        with _limit:
-            _callers -= 1
-            if _callers == 0:
-                _limited.pop().restore_original_limits()
+    with workers() as threads:
+        threads.all(one, tiles)
 
 
 def _empty(shape: tuple[int, ...], evaluator: Evaluator) -> Float[np.ndarray, "..."]:

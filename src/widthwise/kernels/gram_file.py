@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from widthwise.errors import DataError, ResourceError
-from widthwise.kernels.journal import SPARE, Journal, Seal, Tile
+from widthwise.kernels.journal import RESUME, SPARE, Journal, Seal, Tile
 
 
 class GramFile:
@@ -86,7 +86,7 @@ class GramFile:
         try:
             matrix.flush()
         except OSError as failure:
-            raise ResourceError(f"{self._part} could not be written: {failure.strerror}") from None
+            raise ResourceError(f"{self._part} could not be written: {failure.strerror}; {RESUME}") from None
 
     def _crc(self, tile: Tile) -> int:
         """CRC of a tile, and of its mirror image where the matrix is symmetric."""

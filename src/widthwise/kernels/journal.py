@@ -11,15 +11,15 @@ import os
 import re
 from pathlib import Path
 
-import numpy as np
-
 from widthwise.errors import DataError, ResourceError
-from widthwise.kernels.tiles import Rows
+from widthwise.kernels.rows import Rows
 from widthwise.pages.files import write_atomically
 
-FORMAT = 1
+# Raised whenever tiles of an older version would have other bits.
+FORMAT = 2
 # Disk that must stay free beside a matrix: the journal, and room for others.
 SPARE = 64_000_000
+RESUME = "make room, then make the same call again to continue"
 
 Tile = tuple[int, int]
 Seal = dict[str, str | int]
@@ -74,11 +74,14 @@ class Journal:
 
     def tell(self, tile: Tile, crc: int) -> None:
         """Tell that a tile is on disk, and make the telling safe."""
+        line = f"{tile[0]} {tile[1]} {crc:08x}\n".encode()
         try:
-            self._file.write(f"{tile[0]} {tile[1]} {crc:08x}\n".encode())
+            written = self._file.write(line)
             os.fsync(self._file.fileno())
         except OSError as failure:
-            raise ResourceError(f"{self.path} could not be written: {failure.strerror}") from None
+            raise ResourceError(f"{self.path} could not be written: {failure.strerror}; {RESUME}") from None
+        if written != len(line):
+            raise ResourceError(f"{self.path} could not be written: the disk is full; {RESUME}")
 
     def close(self) -> None:
         """Close the file; the journal stays."""
@@ -106,7 +109,6 @@ def _told(lines: list[str]) -> list[tuple[Tile, int]]:
 
 def _digest(rows: Rows) -> str:
     found = hashlib.sha256()
-    for array in (rows.unit, rows.size):
-        found.update(str(array.shape).encode())
-        found.update(np.ascontiguousarray(array).data)
+    found.update(str(rows.values.shape).encode())
+    found.update(rows.values.data)
     return found.hexdigest()

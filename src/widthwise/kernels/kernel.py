@@ -10,11 +10,13 @@ import numpy as np
 from jaxtyping import Float
 
 from widthwise._checks import count
-from widthwise.errors import DataError
+from widthwise.errors import DataError, UsageError
 from widthwise.kernels import gram as grams
 from widthwise.kernels.recursion import Layers
+from widthwise.kernels.rows import Dtype, Rows, prepare
+from widthwise.kernels.series import Output
 from widthwise.kernels.tile_folder import TileFolder
-from widthwise.kernels.tiles import TILE, Dtype, Evaluator, Output, Rows, diagonal, prepare
+from widthwise.kernels.tiles import Evaluator, diagonal, working_dtype
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Kernel:
         *,
         Z: object | None = None,
         dtype: Dtype = "float64",
-        tile: int = TILE,
+        tile: int | None = None,
         progress: bool = False,
     ) -> Float[np.ndarray, "n m"] | TileFolder:
         """Kernel matrix of any size, half of it computed where it is symmetric, into memory or onto disk.
@@ -83,7 +85,7 @@ class Kernel:
                 where it stopped when the same call is made again, and ends with the same bytes.
             Z: m rows of as many columns, for a rectangular matrix.
             dtype: as for a call; that of the array where one is given.
-            tile: rows and columns of a tile: the unit of work, and of what a killed run may lose.
+            tile: rows and columns of a tile: the unit of work, and of what a killed run may lose; chosen when not given.
             progress: show progress on stderr where it takes more than two seconds.
 
         Returns:
@@ -91,9 +93,12 @@ class Kernel:
 
         Raises:
             DataError: if X is not finite, or `out` does not fit it or holds another matrix.
-            ResourceError: if memory or disk do not hold the result.
+            ResourceError: if memory or disk do not hold the result; a disk that fills up later loses no tile that was written.
+            StoreError: if another run is writing to the same path.
         """
-        evaluator = Evaluator(self.layers, (self.output,), _dtype_of(out, dtype), count(tile, "tile"))
+        evaluator = Evaluator(
+            self.layers, (self.output,), _dtype_of(out, dtype), None if tile is None else count(tile, "tile")
+        )
         rows = self._rows(X, evaluator.dtype)
         others = None if Z is None else self._others(Z, rows, evaluator.dtype)
         return grams.gram(repr(self), evaluator, rows, others, out, progress=progress)
@@ -134,13 +139,15 @@ class Kernel:
         return product if vectors.ndim == 2 else product[:, 0]
 
     def _rows(self, X: object, dtype: Dtype, name: str = "X") -> Rows:
-        return prepare(X, self.layers, self.scale, dtype, name)
+        if dtype not in ("float64", "float32"):
+            raise UsageError(f"dtype must be 'float64' or 'float32'; {dtype!r} came")
+        return prepare(X, self.layers, self.scale, working_dtype(self.layers, dtype), name)
 
     def _others(self, Z: object, rows: Rows, dtype: Dtype) -> Rows:
         others = self._rows(Z, dtype, "Z")
-        if rows.unit.shape[1] != others.unit.shape[1]:
+        if rows.columns != others.columns:
             bias = 1 if self.layers.bias_variance else 0
-            came = " and ".join(str(r.unit.shape[1] - bias) for r in (rows, others))
+            came = " and ".join(str(r.columns - bias) for r in (rows, others))
             raise DataError(f"X and Z must have as many columns: {came} came")
         return others
 

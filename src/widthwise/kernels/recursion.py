@@ -1,14 +1,15 @@
 r"""The recursion over layers behind every fully connected kernel, for NumPy and JAX from one source.
 
-The state is the angle theta and the two standard deviations a, b of a layer's pre-activations, never a cosine: with a bias
-of variance c the next angle follows from
+The state is the angle theta and the two standard deviations a, b of a layer's pre-activations, never a cosine. With
+w the weight variance times the activation's second moment and c that of a bias, :math:`a'^2 = wa^2 + c`, and with the shares
+:math:`\alpha = \sqrt w\,a/a'`, :math:`\beta = \sqrt w\,b/b'`, :math:`\gamma = \sqrt c/a'`, :math:`\delta = \sqrt c/b'`,
+all within [0, 1],
 
-.. math:: \sin^2\tfrac{\theta'}2 = \frac{w(a-b)^2\,\bigl[(a'+b')^2 - w(a+b)^2\bigr]/(a'+b')^2 + 2wab\,g(\theta)}{4a'b'},
-          \qquad a'^2 = wa^2 + c
+.. math:: 2\sin^2\tfrac{\theta'}2 = w\Bigl(\frac{a-b}{a'+b'}\Bigr)^2
+          \Bigl[\gamma\delta + \frac{\alpha^2\delta^2 + \gamma^2}{1+\alpha\beta}\Bigr] + \alpha\beta\,g(\theta)
 
-where w is the weight variance times the activation's second moment; the bracket is
-:math:`2c + 2c\,(w(a^2+b^2)+c)/(a'b'+wab)`, a sum of positive terms, so that near duplicates lose no digits. erf needs no angle:
-its closed forms are smooth in the covariance.
+a sum of positive terms, so that near duplicates lose no digits; kernels are carried over ab, so that no norm
+overflows before the last product. erf needs no angle: its closed forms are smooth in the covariance.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def angle(near: Any, xp: ModuleType) -> Any:
     return xp.where(acute, half, xp.pi - half)
 
 
-def run(layers: Layers, theta: Any, a: Any, b: Any, xp: ModuleType) -> tuple[Any, Any]:
+def run(layers: Layers, theta: Any, a: Any, b: Any, xp: ModuleType, sine: Any = None) -> tuple[Any, Any]:
     """Output covariance and tangent kernel.
 
     Args:
@@ -81,36 +82,52 @@ def run(layers: Layers, theta: Any, a: Any, b: Any, xp: ModuleType) -> tuple[Any
         a: standard deviation of the first pre-activation of one input, bias included.
         b: of the other.
         xp: `numpy` or `jax.numpy`.
+        sine: of theta, where it is known better than theta itself: near pi.
 
     Returns:
         NNGP and NTK, of the shape that theta, a and b broadcast to.
     """
     slopes = piecewise_linear(layers.activation)
     if slopes is None:
-        return _run_erf(layers, theta, a, b, xp)
+        return _run_erf(layers, (xp.cos(theta), xp.sin(theta) if sine is None else sine), a, b, xp)
     size, bend, bias = slopes.size, slopes.bend, layers.bias_variance
 
-    def hidden(state: State) -> State:
+    def layer(state: State, variance: float, *, last: bool) -> State:
+        """One layer more; the tangent kernel is that of unit standard deviations, and nothing here can overflow."""
         tangent, theta, a, b = state
-        weight = layers.weight_variance * size
+        root = (variance * size) ** 0.5
         gap = angle_gap(theta, bend, xp)
-        product = weight * (a * b)
-        signal = product * (1.0 - gap)
-        tangent = _next(layers, tangent, weight * (1.0 - (bend / xp.pi) * theta), signal, last=False)
+        carried, signal = tangent * (1.0 - (bend / xp.pi) * theta), 1.0 - gap
         if bias == 0.0:
-            return tangent, angle(gap / 2.0, xp), weight**0.5 * a, weight**0.5 * b
-        next_a, next_b = xp.sqrt(weight * (a * a) + bias), xp.sqrt(weight * (b * b) + bias)
-        both = next_a * next_b
-        spread = 2.0 * bias * (1.0 + (weight * (a * a + b * b) + bias) / (both + product))
-        unequal = weight * ((a - b) / (next_a + next_b)) ** 2 * spread
-        return tangent, angle((unequal + 2.0 * product * gap) / (4.0 * both), xp), next_a, next_b
+            near, next_a, next_b = gap / 2.0, a, b
+        else:
+            next_a, next_b = xp.hypot(root * a, bias**0.5), xp.hypot(root * b, bias**0.5)
+            share_a, share_b = root * (a / next_a), root * (b / next_b)
+            bias_a, bias_b = bias**0.5 / next_a, bias**0.5 / next_b
+            signals, biases = share_a * share_b, bias_a * bias_b
+            unequal = root * (a - b) / (next_a + next_b)
+            spread = biases + ((share_a * bias_b) ** 2 + bias_a**2) / (1.0 + signals)
+            near = 0.5 * (unequal * unequal * spread + signals * gap)
+            carried, signal = carried * signals, signal * signals
+            if layers.trained != "weights":
+                signal = signal + biases
+        tangent = _next(layers, carried, signal, last=last)
+        return tangent, near, next_a, next_b
 
-    tangent = _first(layers, a * b * xp.cos(theta))
-    tangent, theta, a, b = _repeat(hidden, layers.depth - 1, (tangent, theta, a, b), xp)
-    weight = layers.last_variance * size
-    signal = weight * (a * b) * (1.0 - angle_gap(theta, bend, xp))
-    tangent = _next(layers, tangent, weight * (1.0 - (bend / xp.pi) * theta), signal, last=True)
-    return signal + bias, tangent
+    def hidden(state: State) -> State:
+        tangent, near, next_a, next_b = layer(state, layers.weight_variance, last=False)
+        return tangent, angle(near, xp), next_a, next_b
+
+    tangent = xp.cos(theta)
+    if layers.trained == "last":
+        tangent = 0.0 * tangent
+    elif layers.trained == "weights" and bias:
+        tangent = tangent - (bias**0.5 / a) * (bias**0.5 / b)
+    state = _repeat(hidden, layers.depth - 1, (tangent, theta, a, b), xp)
+    tangent, near, a, b = layer(state, layers.last_variance, last=True)
+    # Without biases the sizes stay proportional to those of the first layer, and the factor is exact for ReLU's variance of two.
+    factor = 1.0 if bias else (layers.weight_variance * size) ** (layers.depth - 1) * (layers.last_variance * size)
+    return (((1.0 - 2.0 * near) * factor) * a) * b, ((tangent * factor) * a) * b
 
 
 def _repeat(step: Callable[[State], State], times: int, state: State, xp: ModuleType) -> State:
@@ -125,52 +142,62 @@ def _repeat(step: Callable[[State], State], times: int, state: State, xp: Module
     return found
 
 
-def _run_erf(layers: Layers, theta: Any, a: Any, b: Any, xp: ModuleType) -> tuple[Any, Any]:
-    """The recursion for erf, in the covariance and the two variances."""
+def _run_erf(layers: Layers, direction: tuple[Any, Any], a: Any, b: Any, xp: ModuleType) -> tuple[Any, Any]:
+    """The recursion for erf, in the covariance and the two variances; those of the first layer, which can be huge, as roots."""
     bias = layers.bias_variance
 
-    def step(state: State, *, first: bool = False, last: bool = False) -> State:
+    def entered(cosine: Any, sine: Any, a: Any, b: Any) -> tuple[Any, Any, Any, Any]:
+        """Arcsine and its ratio for the first layer, the root of one minus the square of the ratio, and standard deviations."""
+        root_a, root_b = xp.hypot(1.0, 2.0**0.5 * a), xp.hypot(1.0, 2.0**0.5 * b)
+        share_a, share_b = 2.0**0.5 * (a / root_a), 2.0**0.5 * (b / root_b)
+        both = share_a * share_b
+        # A sum of positive terms; of the arctangent's two arguments at least one is exact where the other is small.
+        defect = xp.hypot(xp.hypot(1.0 / root_a, share_a / root_b), both * sine)
+        return xp.arctan2(both * cosine, defect), both * cosine, defect, (root_a, root_b)
+
+    def after(weight: float, arc: Any) -> Any:
+        return weight * (2.0 / xp.pi) * arc
+
+    def first(*, last: bool) -> State:
+        weight = layers.last_variance if last else layers.weight_variance
+        arc, ratio, defect, (root_a, root_b) = entered(*direction, a, b)
+        tangent = ratio / 2.0
+        if layers.trained == "last":
+            tangent = 0.0 * tangent
+        elif layers.trained == "weights" and bias:
+            tangent = tangent - (bias**0.5 / root_a) * (bias**0.5 / root_b)
+        signal = after(weight, arc)
+        tangent = _next(layers, weight * (4.0 / xp.pi) * (tangent / defect), signal + _counted(layers), last=last)
+        q, r = (after(weight, entered(1.0, 0.0, v, v)[0]) + bias for v in (a, b))
+        return tangent, signal + bias, q, r
+
+    def step(state: State, *, last: bool = False) -> State:
         tangent, covariance, q, r = state
         weight = layers.last_variance if last else layers.weight_variance
         # The same operations as for a variance below: rows that coincide keep its bits through every layer.
         root = xp.where(q == r, 1.0 + 2.0 * q, xp.sqrt(1.0 + 2.0 * q) * xp.sqrt(1.0 + 2.0 * r))
         ratio = xp.clip(2.0 * covariance / root, -1.0, 1.0)
-        if first:
-            # One minus the square of the ratio as a sum of positive terms: inputs can be large, later layers cannot.
-            left, right = 1.0 / (1.0 + 2.0 * q), 1.0 / (1.0 + 2.0 * r)
-            defect = left + right * (1.0 - left) + 4.0 * (a * b / root * xp.sin(theta)) ** 2
-        else:
-            # Never below that of two rows of the same direction (Cauchy-Schwarz).
-            defect = xp.maximum((1.0 - ratio) * (1.0 + ratio), (1.0 + 2.0 * q + 2.0 * r) / (root * root))
-        signal = weight * (2.0 / xp.pi) * xp.arcsin(ratio)
-        tangent = _next(layers, tangent, weight * (4.0 / xp.pi) / (root * xp.sqrt(defect)), signal, last=last)
-        q, r = (weight * (2.0 / xp.pi) * xp.arcsin(2.0 * v / (1.0 + 2.0 * v)) + bias for v in (q, r))
+        # Never below that of two rows of the same direction (Cauchy-Schwarz).
+        defect = xp.maximum((1.0 - ratio) * (1.0 + ratio), (1.0 + 2.0 * q + 2.0 * r) / (root * root))
+        signal = after(weight, xp.arcsin(ratio))
+        carried = tangent * (weight * (4.0 / xp.pi) / (root * xp.sqrt(defect)))
+        tangent = _next(layers, carried, signal + _counted(layers), last=last)
+        q, r = (after(weight, xp.arcsin(2.0 * v / (1.0 + 2.0 * v))) + bias for v in (q, r))
         return tangent, signal + bias, q, r
 
-    covariance = a * b * xp.cos(theta)
-    state = (_first(layers, covariance), covariance, a * a, b * b)
-    state = step(state, first=True, last=layers.depth == 1)
+    state = first(last=layers.depth == 1)
     if layers.depth > 1:
         state = step(_repeat(step, layers.depth - 2, state, xp), last=True)
     return state[1], state[0]
 
 
-def _first(layers: Layers, covariance: Any) -> Any:
-    """What the first layer's parameters add to the tangent kernel."""
-    match layers.trained:
-        case "last":
-            return 0.0 * covariance
-        case "weights":
-            return covariance - layers.bias_variance
-        case _:
-            return covariance
+def _counted(layers: Layers) -> float:
+    """What the biases of a layer add to the tangent kernel."""
+    return 0.0 if layers.trained == "weights" else layers.bias_variance
 
 
-def _next(layers: Layers, tangent: Any, slope: Any, signal: Any, *, last: bool) -> Any:
-    """Carry the tangent kernel through a layer and add what that layer's parameters contribute."""
-    carried = tangent * slope
+def _next(layers: Layers, carried: Any, signal: Any, *, last: bool) -> Any:
+    """The carried tangent kernel, plus what a layer's own parameters contribute where they are trained."""
     if layers.trained == "first" or (layers.trained == "last" and not last):
         return carried
-    rate = layers.last_rate if last else 1.0
-    bias = 0.0 if layers.trained == "weights" else layers.bias_variance
-    return carried + rate * (signal + bias)
+    return carried + (layers.last_rate if last else 1.0) * signal
