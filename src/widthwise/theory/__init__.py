@@ -1,10 +1,13 @@
 """What the papers prove, as functions of kernel matrices, spectra and arrays. Nothing here builds a network."""
 
+from widthwise.theory.classification import LogisticCurve, largest_logistic_rate, logistic_curve
+from widthwise.theory.clusters import ClosestPair, Structure, class_separation, input_separation, structure
 from widthwise.theory.cross_validation import LeaveOneOut, NestedScores, leave_one_out, nested_scores
 from widthwise.theory.dynamics import (
     Spectrum,
     TestCurve,
     TrainingCurve,
+    half_lives,
     largest_stable_rate,
     recommended_rate,
     shuffled_energies,
@@ -13,7 +16,10 @@ from widthwise.theory.dynamics import (
     steps_to,
     test_curve,
     training_curve,
+    worst_labels,
 )
+from widthwise.theory.early_stopping import EarlyStopping, early_stopping, fixed_design_risk
+from widthwise.theory.kernel_margin import Margin, ShallowMargin, margin, shallow_margin
 from widthwise.theory.label_complexity import (
     Complexity,
     complexity,
@@ -33,36 +39,74 @@ from widthwise.theory.label_noise import (
     separation,
     wilson,
 )
+from widthwise.theory.stochastic import (
+    NoiseFloor,
+    largest_stable_sgd_rate,
+    sgd_noise_floor,
+    sgd_second_moments,
+    sgd_training_curve,
+)
+from widthwise.theory.width_facts import WidthFacts, width_facts
+from widthwise.theory.widths import CONDITIONS, WidthCondition, WidthRow, interpolation_ratio, width_conditions
 
 __all__ = [
+    "CONDITIONS",
     "NORMAL_95",
+    "ClosestPair",
     "Complexity",
     "Conflicts",
+    "EarlyStopping",
     "LeaveOneOut",
+    "LogisticCurve",
+    "Margin",
     "Margins",
     "NestedScores",
+    "NoiseFloor",
     "Proportion",
     "Separation",
+    "ShallowMargin",
     "Spectrum",
+    "Structure",
     "TestCurve",
     "TrainingCurve",
+    "WidthCondition",
+    "WidthFacts",
+    "WidthRow",
+    "class_separation",
     "complexity",
     "conflicts",
     "disagreement",
+    "early_stopping",
+    "fixed_design_risk",
+    "half_lives",
+    "input_separation",
+    "interpolation_ratio",
+    "largest_logistic_rate",
     "largest_stable_rate",
+    "largest_stable_sgd_rate",
     "leave_one_out",
+    "logistic_curve",
+    "margin",
     "margins",
     "nested_scores",
     "random_label_complexity",
     "recommended_rate",
     "separation",
+    "sgd_noise_floor",
+    "sgd_second_moments",
+    "sgd_training_curve",
+    "shallow_margin",
     "shuffle_sample",
     "shuffled_complexity",
     "shuffled_energies",
     "shuffled_training_curve",
     "spectrum",
     "steps_to",
+    "structure",
     "test_curve",
     "training_curve",
+    "width_conditions",
+    "width_facts",
     "wilson",
+    "worst_labels",
 ]
