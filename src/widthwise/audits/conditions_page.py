@@ -28,7 +28,7 @@ from widthwise.pages import (
 
 GROUPS = ("rows alone", "smallest eigenvalue", "separation", "margin")
 NEEDS = {"lambda_0": 1, "phi": 2, "gamma": 3}
-MARKS = {"read": "read", "second-hand": "second-hand", "memory": "from memory, unchecked"}
+MARKS = {"read": "read", "second-hand": "second-hand", "memory": "from memory"}
 NOT_MEASURED = "not measured"
 IN_MEMORY = ("arrays", "DataFrame")
 
@@ -94,22 +94,19 @@ def table_section(result: ConditionsResult) -> Section:
     columns = (
         Column(name="source"),
         Column(name="condition"),
-        Column(name="width asked", align="right"),
-        Column(name="measured", align="right"),
-        Column(name="decades above", align="right"),
+        Column(name="width asked, at constant 1", align="right"),
+        Column(name="decades above the measured width", align="right"),
         Column(name="how known"),
         Column(name="note"),
     )
-    measured = NOT_MEASURED if result.observed is None else quantity(result.observed)
     rows = tuple(
         (
-            row.source,
+            f"{cited(row)} {row.year}",
             row.formula,
-            "—" if row.log10_width is None else power(row.log10_width),
-            measured,
-            "—" if row.vacuity is None else f"{row.vacuity:.1f}",
+            "none" if row.log10_width is None else power(row.log10_width),
+            NOT_MEASURED if result.observed is None else "none" if row.vacuity is None else f"{row.vacuity:.1f}",
             MARKS[row.confidence],
-            row.note,
+            row.note.removeprefix("at constant 1").removeprefix("; "),
         )
         for row in ranked(result)
     )
@@ -120,6 +117,12 @@ def table_section(result: ConditionsResult) -> Section:
         + ("s." if result.facts.depth > 1 else "."),
         blocks=(Table(columns=columns, rows=rows),),
     )
+
+
+def cited(row: Row) -> str:
+    """Authors in short."""
+    authors = row.source.split(" as cited")[0].split(f" {row.year}")[0].rstrip(",").split(", ")
+    return authors[0] + (" et al." if len(authors) > 2 else f", {authors[1]}" if len(authors) == 2 else "")
 
 
 def ranked(result: ConditionsResult) -> list[Row]:
@@ -148,7 +151,7 @@ def figure_section(result: ConditionsResult) -> Section:
         offset = 0.7 * ((siblings.index(row) + 0.5) / len(siblings) - 0.5)
         points.append(
             Point(
-                label=row.source.split(",")[0],
+                label=cited(row),
                 x=row.year + offset,
                 y=math.inf if row.log10_width is None else row.log10_width,
                 group=max((NEEDS[symbol] for symbol in row.needs), default=0),

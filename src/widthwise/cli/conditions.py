@@ -71,11 +71,10 @@ def conditions(data: str, out: Path | None, form: str, **options: Any) -> None:
         return
     from widthwise.audits.conditions_page import page  # noqa: PLC0415
     from widthwise.pages import Points  # noqa: PLC0415
-    from widthwise.pages.terminal import print_alerts, print_page_head, print_section  # noqa: PLC0415
+    from widthwise.pages.terminal import print_page_head, print_section  # noqa: PLC0415
 
     whole = page(result)
     print_page_head(whole, sys.stdout)
-    print_alerts(whole.alerts, sys.stdout)
     for section in whole.sections:
         # The figure says on a page what the table says here.
         if not any(isinstance(block, Points) for block in section.blocks):

@@ -128,7 +128,8 @@ CONDITIONS: tuple[WidthCondition, ...] = (
     ),
     WidthCondition(
         key="du2018-deep", source="Du, Lee, Li, Wang, Zhai 2018", year=2018, eprint="1811.03804",
-        setting="L-layer smooth activation, squared loss", formula="2^O(L) n^4 / lambda_min(K^(L))^4, lambda_0 for L = 1",
+        setting="L-layer smooth activation, squared loss (lambda_min of its own kernel, 2^O(L))",
+        formula="2^L n^4 / lambda_0^4",
         confidence="memory", needs=("lambda_0",), assumes="a smooth activation",
         log10=lambda f: f.depth * _log(2.0) + _n(f, 4) + _lambda(f, -4),
     ),
@@ -157,7 +158,7 @@ CONDITIONS: tuple[WidthCondition, ...] = (
     ),
     WidthCondition(
         key="oymak2019-smooth", source="Oymak, Soltanolkotabi 2019", year=2019, eprint="1902.04674",
-        setting="two-layer smooth, first layer, squared loss", formula="n^2 / d (parameters n^2; condition of X at 1)",
+        setting="two-layer smooth, first layer, squared loss", formula="n^2 / d (parameters n^2)",
         confidence="read", needs=(), assumes="a smooth activation", log10=lambda f: _n(f, 2) - _log(f.d),
     ),
     WidthCondition(
@@ -224,13 +225,13 @@ CONDITIONS: tuple[WidthCondition, ...] = (
     ),
     WidthCondition(
         key="nguyen2020", source="Nguyen, Mondelli 2020", year=2020, eprint="2002.07867",
-        setting="deep pyramidal, smooth, all layers", formula="n for the first layer, the rest constant",
+        setting="deep pyramidal, smooth, all layers", formula="n (first layer)",
         confidence="read", needs=(), assumes="a smooth activation", log10=lambda f: _n(f, 1),
     ),
     WidthCondition(
         key="montanari2020", source="Montanari, Zhong 2020", year=2020, eprint="2007.12826",
         setting="two-layer, tangent features, isotropic rows", formula="n / d (m d / n above 1)", confidence="read",
-        assumes="isotropic rows",
+        assumes="isotropic rows; sharp up to logarithms",
         needs=(), log10=lambda f: _n(f, 1) - _log(f.d),
     ),
     WidthCondition(
@@ -242,7 +243,7 @@ CONDITIONS: tuple[WidthCondition, ...] = (
     WidthCondition(
         key="nguyen2021", source="Nguyen 2021", year=2021, eprint="2101.09612",
         setting="deep ReLU, squared loss, all layers, standard parametrisation",
-        formula="n in one layer (n^2 or n^3 by start and depth)", confidence="read", needs=(),
+        formula="n (one layer)", confidence="read", needs=(),
         log10=lambda f: _n(f, 1),
     ),
     WidthCondition(
@@ -266,7 +267,7 @@ CONDITIONS: tuple[WidthCondition, ...] = (
     ),
     WidthCondition(
         key="bombari2022", source="Bombari and others 2022", year=2022, eprint="2205.10217",
-        setting="deep smooth, fewest parameters", formula="n^(1/2) for every layer (parameters n)", confidence="read",
+        setting="deep smooth, fewest parameters", formula="n^(1/2) (parameters n)", confidence="read",
         needs=(), assumes="a smooth activation", log10=lambda f: _n(f, 0.5),
     ),
     WidthCondition(
@@ -282,7 +283,7 @@ CONDITIONS: tuple[WidthCondition, ...] = (
     WidthCondition(
         key="telgarsky2022", source="Telgarsky 2022", year=2022, eprint="2208.02789",
         setting="two-layer ReLU, logistic loss, both layers, large movement",
-        formula="1 / gamma (abstract: inversely proportional to the margin)", confidence="read", needs=("gamma",),
+        formula="1 / gamma", confidence="read", needs=("gamma",),
         log10=lambda f: _gamma(f, -1),
     ),
     WidthCondition(
