@@ -12,8 +12,10 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "AuditResult": "widthwise.audits.result",
+    "ConditionsResult": "widthwise.audits.conditions",
     "Dataset": "widthwise.datasets.dataset",
     "audit": "widthwise.audits.workflow",
+    "conditions": "widthwise.audits.conditions",
     "load": "widthwise.datasets.sources",
     "train": "widthwise.training.descent",
 }
@@ -31,6 +33,7 @@ _SUBPACKAGES = (
 
 if TYPE_CHECKING:
     from widthwise import audits, datasets, errors, kernels, networks, pages, solvers, theory, training
+    from widthwise.audits.conditions import ConditionsResult, conditions
     from widthwise.audits.result import AuditResult
     from widthwise.audits.workflow import audit
     from widthwise.datasets.dataset import Dataset
@@ -39,10 +42,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AuditResult",
+    "ConditionsResult",
     "Dataset",
     "__version__",
     "audit",
     "audits",
+    "conditions",
     "datasets",
     "errors",
     "kernels",

@@ -14,6 +14,7 @@ import click
 
 from widthwise import __version__
 from widthwise.cli.audit import audit
+from widthwise.cli.conditions import conditions
 from widthwise.cli.doctor import doctor
 from widthwise.errors import WidthwiseError
 
@@ -27,6 +28,7 @@ def commands() -> None:
 
 
 commands.add_command(audit)
+commands.add_command(conditions)
 commands.add_command(doctor)
 
 

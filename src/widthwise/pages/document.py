@@ -217,6 +217,59 @@ class Curves:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Point:
+    """One point of a `Points` figure.
+
+    Attributes:
+        label: its name, written where there is room.
+        x: abscissa; what is not finite is left out.
+        y: ordinate; an infinite one is drawn on the edge.
+        group: number of its entry in `Points.groups`: colour and shape.
+        hollow: drawn as a ring.
+    """
+
+    label: str
+    x: Number
+    y: Number
+    group: int = 0
+    hollow: bool = False
+
+    def __post_init__(self) -> None:
+        _store(self, x=float(self.x), y=float(self.y))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Points:
+    """Named points over a common pair of axes.
+
+    Attributes:
+        title: what the figure shows, in a few words.
+        description: how to read it.
+        x_label: quantity and unit of the horizontal axis.
+        y_label: quantity and unit of the vertical axis.
+        points: what is drawn, the most important first: labels are placed in this order.
+        groups: names of the groups.
+        marks: labelled rules.
+    """
+
+    title: str
+    description: str
+    x_label: str
+    y_label: str
+    points: tuple[Point, ...]
+    groups: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+    def __post_init__(self) -> None:
+        _store(self, points=tuple(self.points), groups=tuple(self.groups), marks=tuple(self.marks))
+        for point in self.points:
+            if self.groups and not 0 <= point.group < len(self.groups):
+                raise UsageError(
+                    f"Points: {len(self.groups)} groups are named, but {point.label[:60]!r} is of group {point.group}"
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bar:
     """One bar, with an optional whisker from `low` to `high`.
 
@@ -388,9 +441,21 @@ class Details:
         _store(self, blocks=tuple(self.blocks))
 
 
-Figure: TypeAlias = Curves | Bars | Histogram | Heatmap
+Figure: TypeAlias = Curves | Points | Bars | Histogram | Heatmap
 Block: TypeAlias = (
-    Text | Bullets | KeyNumbers | Alert | Table | Code | Details | Curves | Bars | Histogram | Heatmap | Pictures
+    Text
+    | Bullets
+    | KeyNumbers
+    | Alert
+    | Table
+    | Code
+    | Details
+    | Curves
+    | Points
+    | Bars
+    | Histogram
+    | Heatmap
+    | Pictures
 )
 
 

@@ -27,6 +27,7 @@ from widthwise.pages.document import (
     Line,
     Page,
     Pictures,
+    Points,
     Section,
     Table,
     Text,
@@ -262,6 +263,8 @@ def _figure(out: Printer, figure: Figure) -> None:
     match figure:
         case Curves():
             _curves(out, figure)
+        case Points():
+            _scatter(out, figure)
         case Bars():
             _bars(out, figure)
         case Histogram():
@@ -350,6 +353,17 @@ def _strip(out: Printer, part: float, width: int = BAR) -> str:
         return "#" * round(part * width)
     eighths = round(part * width * 8)
     return "█" * (eighths // 8) + (" ▏▎▍▌▋▊▉"[eighths % 8] if eighths % 8 else "")
+
+
+def _scatter(out: Printer, figure: Points) -> None:
+    grid = out.grid(header=True)
+    grid.add_column(out.name("point", limit=40))
+    for name in (figure.x_label, figure.y_label):
+        grid.add_column(out.name(name, limit=32), justify="right")
+    for point in figure.points:
+        hollow = " (hollow)" if point.hollow else ""
+        grid.add_row(out.name(point.label, limit=40), out.name(number(point.x)), out.name(number(point.y) + hollow))
+    out.put(grid)
 
 
 def _bars(out: Printer, figure: Bars) -> None:

@@ -8,16 +8,14 @@ rate :math:`\eta`. With :math:`K = \sum_i \lambda_i v_i v_i^\top` the residual a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from widthwise._checks import columns, positive
 from widthwise.errors import DataError, UsageError
 from widthwise.solvers import eigh
-
-Optimizer = Literal["gd", "flow"]
+from widthwise.theory.modes import Optimizer, asymptotic_rate, fitted, known, remaining
 
 # Steps beyond this are not counted: the answer is "never, for any practical purpose".
 MOST_STEPS = 10**15
@@ -104,9 +102,9 @@ def spectrum(K: Float[np.ndarray, "n n"]) -> Spectrum:
 spectrum_of = spectrum
 
 
-def largest_stable_rate(spectrum: Spectrum) -> float:
-    """The rate 2 / lambda_max: gradient descent on the summed loss diverges above it; infinite for a zero kernel."""
-    return 2.0 / float(spectrum.values[0]) if spectrum.rank else float("inf")
+def largest_stable_rate(spectrum: Spectrum, *, momentum: float = 0.0) -> float:
+    """The rate 2 (1 + beta) / lambda_max: descent on the summed loss diverges above it; infinite for a zero kernel."""
+    return 2.0 * (1.0 + momentum) / float(spectrum.values[0]) if spectrum.rank else float("inf")
 
 
 def recommended_rate(spectrum: Spectrum) -> float:
@@ -130,29 +128,35 @@ def training_curve(
     learning_rate: float,
     steps: int | Int[np.ndarray, " t"],
     optimizer: Optimizer = "gd",
+    momentum: float = 0.0,
 ) -> TrainingCurve:
     r"""Residual of gradient descent on the infinitely wide network.
 
     .. math:: \|y - u(k)\|^2 = \sum_i (1 - \eta\lambda_i)^{2k} (v_i^\top y)^2
 
-    and with :math:`e^{-2\eta\lambda_i k}` in place of the power for gradient flow at time :math:`\eta k`.
+    and with :math:`e^{-2\eta\lambda_i k}` in place of the power for gradient flow at time :math:`\eta k`; heavy-ball
+    momentum has the exact factors of `theory.modes`.
 
     Args:
         spectrum: of the kernel matrix of the training rows.
         y: targets, one column for each output.
         learning_rate: rate on the summed loss; above `largest_stable_rate` the curve grows, as training would.
         steps: number of steps (all from zero on are given), or the numbers wanted.
-        optimizer: `gd`, full-batch gradient descent, or `flow`, its limit of small steps.
+        optimizer: `gd`, full-batch gradient descent, `flow`, its limit of small steps, or `momentum`, the heavy ball
+            from rest.
+        momentum: beta of the heavy ball, in [0, 1).
 
     Raises:
-        UsageError: if the rate is not positive, a step is negative or the optimizer unknown.
+        UsageError: if the rate is not positive, a step is negative, the optimizer unknown or the momentum outside [0, 1).
 
     References:
         :cite:t:`arora2019`, theorem 4.1 without its error term.
     """
     positive(learning_rate, "learning_rate")
     energies = spectrum.project(y) ** 2
-    return curve_of_energies(spectrum, energies, learning_rate=learning_rate, steps=steps, optimizer=optimizer)
+    return curve_of_energies(
+        spectrum, energies, learning_rate=learning_rate, steps=steps, optimizer=optimizer, momentum=momentum
+    )
 
 
 def shuffled_training_curve(
@@ -194,14 +198,13 @@ def curve_of_energies(
     learning_rate: float,
     steps: int | Int[np.ndarray, " t"],
     optimizer: Optimizer = "gd",
+    momentum: float = 0.0,
 ) -> TrainingCurve:
     """Training curve from the squared projections of the labels on the eigenvectors."""
-    counts = np.arange(int(steps) + 1) if np.ndim(steps) == 0 else np.asarray(steps, dtype=np.int64)
-    if counts.size and counts.min() < 0:
-        raise UsageError(f"steps must not be negative; {int(counts.min())} came")
-    _known(optimizer)
+    counts = step_numbers(steps)
+    known(optimizer, momentum)
     with np.errstate(over="ignore"):
-        by_column = np.sqrt(_decay(spectrum, learning_rate, counts, optimizer) @ energies)
+        by_column = np.sqrt(_decay(spectrum, learning_rate, counts, optimizer, momentum) @ energies)
     return TrainingCurve(
         steps=counts,
         residual=np.sqrt(np.sum(by_column**2, axis=1)),
@@ -211,8 +214,28 @@ def curve_of_energies(
     )
 
 
+def step_numbers(steps: int | Int[np.ndarray, " t"]) -> Int[np.ndarray, " t"]:
+    """Zero to a number of steps, or the numbers themselves.
+
+    Raises:
+        UsageError: if one is negative.
+    """
+    counts = np.arange(int(steps) + 1) if np.ndim(steps) == 0 else np.asarray(steps, dtype=np.int64)
+    if np.ndim(steps) == 0 and int(steps) < 0:
+        raise UsageError(f"steps must not be negative; {int(steps)} came")
+    if counts.size and counts.min() < 0:
+        raise UsageError(f"steps must not be negative; {int(counts.min())} came")
+    return counts
+
+
 def steps_to(
-    spectrum: Spectrum, energies: Float[np.ndarray, "n k"], *, learning_rate: float, fraction: float
+    spectrum: Spectrum,
+    energies: Float[np.ndarray, "n k"],
+    *,
+    learning_rate: float,
+    fraction: float,
+    optimizer: Optimizer = "gd",
+    momentum: float = 0.0,
 ) -> int | None:
     """Smallest number of steps after which the relative residual is at most `fraction`.
 
@@ -221,6 +244,8 @@ def steps_to(
         energies: squared projections of the labels: `spectrum.project(y) ** 2` or `shuffled_energies`.
         learning_rate: rate on the summed loss.
         fraction: of the starting residual, in (0, 1).
+        optimizer: as for `training_curve`.
+        momentum: beta of the heavy ball. Its residual may rise again later: the number is that of the first time.
 
     Returns:
         The number of steps; None where it is beyond 10^15 or never: labels outside the range of the kernel.
@@ -232,28 +257,68 @@ def steps_to(
     positive(learning_rate, "learning_rate")
     if not 0.0 < fraction < 1.0:
         raise UsageError(f"fraction must lie between 0 and 1; {fraction!r} came")
-    if learning_rate >= largest_stable_rate(spectrum):
-        raise UsageError(
-            f"learning_rate must be below 2 / lambda_max = {largest_stable_rate(spectrum):.6g}; "
-            f"{learning_rate:.6g} came"
-        )
+    known(optimizer, momentum)
+    edge = largest_stable_rate(spectrum, momentum=momentum)
+    if optimizer != "flow" and learning_rate >= edge:
+        name = "2 (1 + momentum) / lambda_max" if momentum else "2 / lambda_max"
+        raise UsageError(f"learning_rate must be below {name} = {edge:.6g}; {learning_rate:.6g} came")
     total = energies.sum(axis=1)
     goal = fraction**2 * total.sum()
     if goal == 0.0:
         return 0
 
-    def fitted(k: int) -> bool:
-        return bool(_decay(spectrum, learning_rate, np.array([k]))[0] @ total <= goal)
+    def reached(counts: Int[np.ndarray, " t"]) -> Bool[np.ndarray, " t"]:
+        return np.asarray(_decay(spectrum, learning_rate, counts, optimizer, momentum) @ total <= goal)
 
-    low, high = 0, 1
-    while not fitted(high):
+    def there(k: int) -> bool:
+        return bool(reached(np.array([k]))[0])
+
+    # Heavy-ball modes oscillate under an envelope (k + 1) beta^(k / 2); until it is rounding every step is looked at,
+    # and from there on only modes that fall are left.
+    low = _ringing(momentum)
+    block = max(1, int(4e6 // len(total)))
+    for start in range(1, low + 1, block):
+        counts = np.arange(start, min(start + block, low + 1))
+        hit = np.flatnonzero(reached(counts))
+        if len(hit):
+            return int(counts[hit[0]])
+    high = low + 1
+    while not there(high):
         if high == MOST_STEPS:
             return None
         low, high = high, min(2 * high, MOST_STEPS)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if fitted(middle) else (middle, high)
+        low, high = (low, middle) if there(middle) else (middle, high)
     return high
+
+
+def half_lives(
+    spectrum: Spectrum, *, learning_rate: float, optimizer: Optimizer = "gd", momentum: float = 0.0
+) -> Float[np.ndarray, " n"]:
+    r"""Steps in which each eigendirection loses half of its residual, late in training.
+
+    .. math:: \ln 2 / -\ln|1 - \eta\lambda_i|
+
+    for gradient descent; for the heavy ball the larger root of its recursion takes the place of the factor.
+
+    Returns:
+        Numbers of steps, in the order of the eigenvalues; infinite where a direction does not move or grows, 0 where one
+        step fits it.
+
+    Raises:
+        UsageError: if the rate is not positive, the optimizer unknown or the momentum outside [0, 1).
+    """
+    positive(learning_rate, "learning_rate")
+    known(optimizer, momentum)
+    rate = asymptotic_rate(_scaled(spectrum, learning_rate), optimizer, momentum)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.where(rate < 0.0, np.log(2.0) / -np.minimum(rate, -0.0), np.inf))
+
+
+def worst_labels(spectrum: Spectrum) -> Float[np.ndarray, " n"]:
+    """Labels that are fitted last: the eigenvector of the smallest eigenvalue, scaled to the norm of -1/+1 labels."""
+    return np.asarray(spectrum.vectors[:, -1] * np.sqrt(len(spectrum.values)))
 
 
 def test_curve(
@@ -264,6 +329,7 @@ def test_curve(
     learning_rate: float,
     steps: Int[np.ndarray, " t"],
     optimizer: Optimizer = "gd",
+    momentum: float = 0.0,
 ) -> TestCurve:
     r"""Outputs of the infinitely wide network on held-out rows after k steps from f = 0.
 
@@ -275,52 +341,53 @@ def test_curve(
         y: targets of the training rows.
         learning_rate: rate on the summed loss.
         steps: numbers of steps at which to evaluate.
-        optimizer: `gd`, or `flow`: one minus an exponential in place of one minus the power.
+        optimizer: `gd`, or `flow`: one minus an exponential in place of one minus the power; or `momentum`.
+        momentum: beta of the heavy ball, in [0, 1).
 
     Raises:
         UsageError: if the rate is not positive, a step is negative or the optimizer unknown.
     """
     positive(learning_rate, "learning_rate")
-    _known(optimizer)
+    known(optimizer, momentum)
     spectrum = K if isinstance(K, Spectrum) else spectrum_of(K)
-    if np.any(np.asarray(steps) < 0):
-        raise UsageError(f"steps must not be negative; {int(np.min(steps))} came")
+    counts = step_numbers(np.asarray(steps))
     # Eigenvalues at rounding do not move, as in `training_curve`: what would grow along them is rounding too.
     kept = slice(spectrum.rank)
     projections = spectrum.project(y)[kept]
     basis = K_test @ spectrum.vectors[:, kept]
-    scaled = learning_rate * spectrum.values[kept]
+    values = spectrum.values[kept]
     slices = []
-    for k in np.asarray(steps):
-        # (1 - (1 - x)^k) / x by expm1, so that small eigenvalues lose no digits; x >= 1 oscillates and is direct.
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            slow = -np.expm1(k * (np.log1p(-np.minimum(scaled, 1.0)) if optimizer == "gd" else -scaled))
-            direct = (scaled >= 1.0) & (optimizer == "gd")
-            grown = np.where(direct, 1.0 - (1.0 - scaled) ** float(k), slow)
-            gain = learning_rate * grown / scaled
+    for k in counts:
+        with np.errstate(over="ignore", invalid="ignore"):
+            gain = fitted(learning_rate * values, np.array([k]), optimizer, momentum)[0] / values
             slices.append(basis @ (gain[:, None] * projections))
-    return TestCurve(steps=np.asarray(steps), predictions=np.array(slices))
+    return TestCurve(steps=counts, predictions=np.array(slices))
 
 
 test_curve.__test__ = False  # type: ignore[attr-defined] # the name is the field's; pytest must not collect it
 
 
-def _known(optimizer: str) -> None:
-    if optimizer not in ("gd", "flow"):
-        raise UsageError(f"optimizer must be 'gd' or 'flow'; {optimizer!r} came")
+def _scaled(spectrum: Spectrum, learning_rate: float) -> Float[np.ndarray, " n"]:
+    """Rate times eigenvalue; eigenvalues at rounding do not move."""
+    return np.asarray(learning_rate * np.where(spectrum.values > spectrum.tolerance, spectrum.values, 0.0))
+
+
+def _ringing(momentum: float) -> int:
+    """Steps after which (k + 1) beta^(k / 2) is below rounding."""
+    if momentum == 0.0:
+        return 0
+    steps = 1.0
+    for _ in range(50):
+        steps = 2.0 * (np.log(steps + 1.0) - np.log(np.finfo(np.float64).eps)) / -np.log(momentum)
+    return int(np.ceil(steps))
 
 
 def _decay(
-    spectrum: Spectrum, learning_rate: float, steps: Int[np.ndarray, " t"], optimizer: Optimizer = "gd"
+    spectrum: Spectrum,
+    learning_rate: float,
+    steps: Int[np.ndarray, " t"],
+    optimizer: Optimizer = "gd",
+    momentum: float = 0.0,
 ) -> Float[np.ndarray, "t n"]:
-    """Squared factors (1 - eta lambda_i)^(2k), or of the flow; eigenvalues below the tolerance do not move."""
-    values = np.where(spectrum.values > spectrum.tolerance, spectrum.values, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-        shrink = 1.0 - learning_rate * values
-        rate = np.where(shrink > 0, np.log1p(-np.minimum(learning_rate * values, 1.0)), np.log(np.abs(shrink)))
-        if optimizer == "flow":
-            rate = -learning_rate * values
-        exponents = 2.0 * steps[:, None].astype(np.float64) * rate[None, :]
-        # Finite even where the rate is unstable, so that nothing times no energy stays nothing.
-        grown = np.minimum(np.exp(exponents), np.finfo(np.float64).max)
-        return np.where(steps[:, None] == 0, 1.0, grown)
+    """Squared factors of the residual along each eigenvector."""
+    return np.asarray(remaining(_scaled(spectrum, learning_rate), steps, optimizer, momentum) ** 2)

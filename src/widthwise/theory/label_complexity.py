@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from widthwise._checks import columns, count, square
 from widthwise.errors import SingularKernelError, UsageError
+from widthwise.solvers import inverse
 from widthwise.theory.dynamics import Spectrum, shuffled_energies, spectrum_of
 
 # A part of a column of labels outside the kernel's range, up to this share of its squared norm, counts as rounding
@@ -116,10 +117,88 @@ def random_label_complexity(spectrum: Spectrum, y: Float[np.ndarray, " n"], *, f
     if not np.all(np.abs(y) == 1.0):
         raise UsageError("labels must be -1 or +1; centred or weighted labels have no fair coin")
     kept = spectrum.rank
-    inverse = 1.0 / spectrum.values[:kept]
-    clean = float(np.sum(spectrum.project(y)[:kept, 0] ** 2 * inverse))
+    costs = 1.0 / spectrum.values[:kept]
+    clean = float(np.sum(spectrum.project(y)[:kept, 0] ** 2 * costs))
     keep = (1.0 - fraction) ** 2
-    return float(np.sqrt(2.0 / len(y) * (keep * clean + (1.0 - keep) * float(inverse.sum()))))
+    return float(np.sqrt(2.0 / len(y) * (keep * clean + (1.0 - keep) * float(costs.sum()))))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LabelNoiseCurve:
+    """The measure against the share of labels that are redrawn as fair coins.
+
+    Attributes:
+        fractions: p.
+        measure: root of the mean square of the measure over the redrawn labels.
+        clean: y' R y, with R the inverse of H at ridge 0.
+        trace: tr R; over n, what a random label costs.
+        ridge: r.
+        residual: relative residual of the inverse; 0 from a spectrum.
+    """
+
+    fractions: Float[np.ndarray, " p"]
+    measure: Float[np.ndarray, " p"]
+    clean: float
+    trace: float
+    ridge: float
+    residual: float
+
+
+def label_noise_curve(
+    gram: Float[np.ndarray, "n n"] | Spectrum,
+    y: Float[np.ndarray, " n"],
+    *,
+    fractions: Float[np.ndarray, " p"],
+    ridge: float = 0.0,
+) -> LabelNoiseCurve:
+    r"""The whole curve of complexity against label noise from two numbers, without a training or a relabelling.
+
+    .. math:: C(p)^2 = \tfrac{2}{n}\left[(1-p)^2\, y^\top R y + (1 - (1-p)^2)\,\mathrm{tr} R\right], \qquad
+        R = (H + rI)^{-1} H (H + rI)^{-1}
+
+    R is :math:`H^{-1}` at ridge 0; :math:`y^\top R y` is the squared norm of the function that the ridge fits, the squared
+    movement of the weights.
+
+    Args:
+        gram: H, or its spectrum. A matrix is inverted by Cholesky: a tenth of the time of a spectrum, for one ridge.
+        y: labels -1 or +1.
+        fractions: p in [0, 1].
+        ridge: r, at least zero, in the units of H.
+
+    Raises:
+        UsageError: if a fraction is outside [0, 1], the ridge negative or a label not -1 or +1.
+        SingularKernelError: if H + r I is singular to working precision.
+
+    References:
+        :cite:t:`arora2019`, figure 2; the closed form follows from E[yy'] as in `random_label_complexity`.
+    """
+    if not np.all(np.abs(y) == 1.0):
+        raise UsageError("labels must be -1 or +1; centred or weighted labels have no fair coin")
+    if np.any((fractions < 0.0) | (fractions > 1.0)):
+        raise UsageError("fractions must lie in [0, 1]")
+    residual = 0.0
+    if isinstance(gram, Spectrum):
+        shifted = gram.values + ridge
+        if ridge < 0.0 or not shifted[-1] > gram.tolerance:
+            raise SingularKernelError("H + r I must not be singular to working precision: use a larger ridge")
+        weights = np.maximum(gram.values, 0.0) / shifted**2
+        clean, trace = float(weights @ gram.project(y)[:, 0] ** 2), float(weights.sum())
+    else:
+        found = inverse(gram, shift=ridge)
+        solved = found.matrix @ y
+        # R = A - r A^2.
+        clean = float(y @ solved) - ridge * float(solved @ solved)
+        trace = float(np.trace(found.matrix)) - (ridge * float(np.sum(found.matrix**2)) if ridge else 0.0)
+        residual = found.residual
+    keep = (1.0 - fractions) ** 2
+    return LabelNoiseCurve(
+        fractions=fractions,
+        measure=np.sqrt(2.0 / len(y) * (keep * clean + (1.0 - keep) * trace)),
+        clean=clean,
+        trace=trace,
+        ridge=float(ridge),
+        residual=residual,
+    )
 
 
 def shuffle_sample(
