@@ -33,7 +33,7 @@ def test_a_directory_is_refused(tmp_path):
         load(tmp_path, target="label")
 
 
-@pytest.mark.parametrize("data", [b"", gzip.compress(b"")])
+@pytest.mark.parametrize("data", [b"", gzip.compress(b"")], ids=["nothing", "nothing, packed"])
 def test_an_empty_file_is_refused(tmp_path, data):
     path = tmp_path / "data.csv"
     path.write_bytes(data)
