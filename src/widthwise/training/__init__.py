@@ -2,6 +2,7 @@
 
 from widthwise.training.checkpoint import Checkpoint
 from widthwise.training.descent import train, train_many
+from widthwise.training.gradient_flow import Flow, gradient_flow
 from widthwise.training.optimizers import Adam, GaussianSmoothing, GradientDescent, Langevin, Momentum, RandomSigns
 from widthwise.training.plan import Plan
 from widthwise.training.regularisers import PathNorm, RowQuartic, WeightDecay, balanced
@@ -14,6 +15,7 @@ __all__ = [
     "Checkpoint",
     "Constant",
     "Cosine",
+    "Flow",
     "GaussianSmoothing",
     "GradientDescent",
     "History",
@@ -29,6 +31,7 @@ __all__ = [
     "TrainingRun",
     "WeightDecay",
     "balanced",
+    "gradient_flow",
     "train",
     "train_many",
 ]

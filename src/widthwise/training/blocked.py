@@ -25,7 +25,7 @@ from widthwise.networks import MLP
 from widthwise.networks.mlp import Params
 from widthwise.networks.network import Network
 from widthwise.training import losses
-from widthwise.training.compiled import DIVERGED, ERROR, LOSS, RUNNING, probe_results
+from widthwise.training.compiled import DIVERGED, ERROR, LOSS, RUNNING, measured
 from widthwise.training.optimizers import GradientDescent
 from widthwise.training.plan import Plan
 from widthwise.training.task import Member, Task
@@ -34,14 +34,16 @@ from widthwise.training.task import Member, Task
 _CACHED = 256 * 1024
 _LANES = 8
 # Multiplications of a step below which the calls cost more than the work, and JAX's one compiled loop is faster.
-_LEAST = 4_000_000
+_LEAST = 1_000_000
+# Those of a lane below which handing it to a thread costs more than it saves.
+_LANE = 16_000_000
 
 
 def eligible(task: Task) -> bool:
     """Whether a task is one that this path can train."""
     return (
         _is_first_layer(task.net)
-        and task.optimizer == GradientDescent()
+        and isinstance(task.optimizer, GradientDescent)
         and not task.regularisers
         and task.batch_size is None
     )
@@ -50,7 +52,7 @@ def eligible(task: Task) -> bool:
 def worthwhile(task: Task) -> bool:
     """Whether a step is enough work for it."""
     n, d = task.X.shape
-    return n * d * _width(task.net) >= _LEAST
+    return bool(n * d * _width(task.net) >= _LEAST)
 
 
 def blocked_plan(task: Task, plan: Plan) -> Plan:
@@ -61,8 +63,8 @@ def blocked_plan(task: Task, plan: Plan) -> Plan:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:
         cores = os.cpu_count() or 1
-    # A lane for each core, as long as there is a block for it; a small network is cut finer.
-    lanes = min(cores, _LANES)
+    # A lane for each core, as long as there is work for it; then a small network is cut finer.
+    lanes = max(1, min(cores, _LANES, task.X.size * _width(task.net) // _LANE))
     block = min(block, max(64, -(-_width(task.net) // lanes)))
     return replace(plan, path="blocked", block=block, lanes=min(lanes, -(-_width(task.net) // block)))
 
@@ -75,10 +77,10 @@ def _is_first_layer(net: Network) -> bool:
     """One hidden layer of ReLU without biases, the first layer trained, whatever its scales and its start."""
     if not isinstance(net, MLP) or len(net.widths) != 1 or net.trained != "first":
         return False
-    free = ("widths", "parametrisation", "antisymmetric", "kappa", "outputs", "readout", "weight_variance")
-    free += ("input_scale", "last_variance", "alpha")
+    scales = ("kappa", "weight_variance", "input_scale", "last_variance", "alpha")
+    free = ("widths", "parametrisation", "antisymmetric", "outputs", "readout", *scales)
     # Whatever else a network may have must be as it is where nothing is said.
-    return net == MLP(**{name: getattr(net, name) for name in free})
+    return bool(net == MLP(**{name: getattr(net, name) for name in free}))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -293,7 +295,8 @@ class BlockedEngine:
             record["watched"] = net.on(self._scaled(task.watch))
         if task.probes:
             rate = float(self.members[i].schedule(np.array([self.done[i]]))[0])
-            record |= probe_results(task, self.start(i), self.update(i), int(self.done[i]), rate)
+            found = measured(task, self.start(i), self.update(i), int(self.done[i]), rate)
+            record |= {name: v for name, v in found.items() if name.startswith("probe/")}
         return record
 
     def _scaled(self, rows: Float[np.ndarray, "r d"]) -> Float[np.ndarray, "r d"]:

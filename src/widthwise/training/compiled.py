@@ -224,18 +224,17 @@ def host_results(
     return found
 
 
-def probe_results(task: Task, start: Params, update: Params, step: int, rate: float) -> dict[str, np.ndarray]:
-    """Results of all probes on one network, whatever path it is trained by."""
+def measured(task: Task, start: Params, update: Params, step: int, rate: float) -> dict[str, np.ndarray]:
+    """Loss, residual, error and all probes of one network, whatever path it is trained by."""
     dtype = np.dtype(task.plan.dtype)
     own = ({n: v[None] for n, v in start.items()}, {n: v[None] for n, v in update.items()})
     X, Y, reference = (jnp.asarray(values, dtype) for values in (task.X, task.Y, task.reference))
     measure = _measuring(_Measured(task.net, task.loss, task.traced, "map"))
     found = measure((*own, np.array([step], np.int32), np.array([rate], dtype)), (X, Y, reference, None, None))
     record = {name: np.asarray(values[0]) for name, values in found.items()}
-    kept = {name: values for name, values in record.items() if name.startswith("probe/")}
     if task.on_host:
-        kept |= host_results(task, start, update, outputs=record["outputs"], step=step, rate=rate)
-    return kept
+        record |= host_results(task, start, update, outputs=record["outputs"], step=step, rate=rate)
+    return record
 
 
 @functools.lru_cache(maxsize=64)

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Num
 
-from widthwise._checks import count, finite_matrix
-from widthwise._jax import float64, full_products
-from widthwise.errors import DataError, UsageError
+from widthwise.errors import UsageError
 from widthwise.networks.mlp import Params
 from widthwise.networks.network import Network
-from widthwise.training import losses, sampling
 from widthwise.training.checkpoint import Checkpoint
-from widthwise.training.optimizers import Optimizer, as_optimizer
+from widthwise.training.optimizers import Optimizer
 from widthwise.training.plan import Plan, Precision
 from widthwise.training.planning import planned
-from widthwise.training.regularisers import Regulariser, as_regularisers
+from widthwise.training.regularisers import Regulariser
 from widthwise.training.run import TrainingRun
 from widthwise.training.schedules import Schedule, as_schedule
 from widthwise.training.session import Session
 from widthwise.training.snapshot import Probe
 from widthwise.training.stops import Stop
-from widthwise.training.task import Member, Task
+from widthwise.training.task import computing_in, member_of, task_of
 
 Targets = Num[np.ndarray, " n"] | Num[np.ndarray, "n k"]
 Reference = Float[np.ndarray, "r d"] | Float[Array, "r d"]
 Watched = Float[np.ndarray, "m d"] | Float[Array, "m d"]
 Held = tuple[Float[np.ndarray, "v d"] | Float[Array, "v d"], Num[np.ndarray, " v"] | Num[np.ndarray, "v k"]]
-
-# Pauses of a run that nobody gave a cadence.
-_PAUSES = 32
 
 
 def train(
@@ -106,13 +95,14 @@ def train(
         DataError: if a matrix is not finite, the shapes do not fit, or the checkpoint is that of another run.
     """
     precision = dtype if plan is None else plan.dtype
-    with _precision(precision):
-        task = _task(
+    with computing_in(precision):
+        task = task_of(
             net, X, y,
             steps=steps, loss=loss, optimizer=optimizer, batch_size=batch_size, law=sampling, regulariser=regulariser,
             probes=probes, every=every, reference=reference, watch=watch, watch_at=watch_at, test=test, stop=stop,
+            dtype=precision,
         )  # fmt: skip
-        member = _member(task, seed, as_schedule(learning_rate), start, precision)
+        member = member_of(task, seed, as_schedule(learning_rate), start, precision)
         task = planned(task, [member], plan, precision)
         kept = checkpoint if isinstance(checkpoint, Checkpoint) or checkpoint is None else Checkpoint(checkpoint)
         return Session(task, (member,), kept, between).run()[0]
@@ -187,15 +177,16 @@ def train_many(
             raise UsageError(f"{name} must be one for each of the {len(several)} networks; {len(values)} came")
     precision = dtype if plan is None else plan.dtype
     found: list[TrainingRun | None] = [None] * len(several)
-    with _precision(precision):
+    with computing_in(precision):
         for net in dict.fromkeys(several):
-            task = _task(
+            task = task_of(
                 net, X, y,
                 steps=steps, loss=loss, optimizer=optimizer, batch_size=batch_size, law=sampling, regulariser=regulariser,
                 probes=probes, every=every, reference=reference, watch=watch, watch_at=watch_at, test=test, stop=stop,
+                dtype=precision,
             )  # fmt: skip
             places = [i for i, other in enumerate(several) if other == net]
-            members = [_member(task, own_seeds[i], as_schedule(rates[i]), own_starts[i], precision) for i in places]
+            members = [member_of(task, own_seeds[i], as_schedule(rates[i]), own_starts[i], precision) for i in places]
             task = planned(task, members, plan, precision)
             size = task.plan.batch
             for first in range(0, len(places), size):
@@ -203,127 +194,3 @@ def train_many(
                 for place, run in zip(places[first : first + size], runs, strict=True):
                     found[place] = run
     return tuple(run for run in found if run is not None)
-
-
-def _precision(dtype: str) -> AbstractContextManager[None]:
-    if dtype not in ("float32", "float64"):
-        raise UsageError(f"dtype must be 'float32' or 'float64'; {dtype!r} came")
-    return float64() if dtype == "float64" else full_products()
-
-
-def _task(
-    net: Network,
-    X: object,
-    y: Any,
-    *,
-    steps: int,
-    loss: str,
-    optimizer: str | Optimizer,
-    batch_size: int | None,
-    law: str,
-    regulariser: Regulariser | tuple[Regulariser, ...] | None,
-    probes: Sequence[Probe | str],
-    every: int | None,
-    reference: object,
-    watch: object,
-    watch_at: Int[np.ndarray, " s"] | None,
-    test: tuple[object, Any] | None,
-    stop: Stop | None,
-) -> Task:
-    """Everything checked, in the order in which a reader would ask."""
-    count(steps, "steps")
-    name = losses.known(loss)
-    rows = finite_matrix(X, "X")
-    n = len(rows)
-    Y = losses.targets(name, y, n, net.outputs)
-    if batch_size is not None:
-        sampling.check(law, batch_size, steps, n)
-    penalties = as_regularisers(regulariser)
-    for penalty in penalties:
-        penalty.check(net)
-    stops = np.array([steps]) if watch_at is None else np.unique(np.asarray(watch_at, dtype=np.int64))
-    if not len(stops):
-        raise UsageError("watch_at must hold a number of steps; none came")
-    if stops[0] < 0 or stops[-1] > steps:
-        raise UsageError(f"watch_at must lie between 0 and {steps}; {stops[0]} to {stops[-1]} came")
-    held = None
-    if test is not None:
-        held_rows = _rows(test[0], rows, "test")
-        held = held_rows, losses.targets(name, test[1], len(held_rows), net.outputs)
-    taken = _probes(probes)
-    rule = as_optimizer(optimizer)
-    exact = batch_size is None and not rule.displaces
-    if every is None:
-        every = -(-steps // _PAUSES) if taken or held is not None or not exact else steps + 1
-        first = 0 if every <= steps else steps
-    else:
-        count(every, "every")
-        first = 0
-    return Task(
-        net=net,
-        X=rows,
-        Y=Y,
-        loss=name,
-        optimizer=rule,
-        regularisers=penalties,
-        steps=steps,
-        batch_size=batch_size,
-        sampling=law,  # type: ignore[arg-type]
-        probes=taken,
-        records=np.unique(np.append(np.arange(first, steps + 1, every), steps)),
-        reference=rows if reference is None else _rows(reference, rows, "reference"),
-        watch=np.zeros((0, rows.shape[1])) if watch is None else _rows(watch, rows, "watch"),
-        watch_at=stops,
-        test=held,
-        stop=stop if stop is not None else Stop(),
-        plan=Plan(),
-    )
-
-
-def _rows(values: object, rows: Float[np.ndarray, "n d"], name: str) -> Float[np.ndarray, "m d"]:
-    found = finite_matrix(values, name)
-    if found.shape[1] != rows.shape[1]:
-        raise DataError(f"{name} must have {rows.shape[1]} columns as X has; {found.shape[1]} came")
-    return found
-
-
-def _probes(probes: Sequence[Probe | str]) -> tuple[Probe, ...]:
-    found: list[Probe] = []
-    for probe in probes:
-        if isinstance(probe, str):
-            # Probes know training, not the other way round.
-            named = importlib.import_module("widthwise.training.probes").named
-            found.append(named(probe))
-        else:
-            found.append(probe)
-    names = [probe.name for probe in found]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UsageError(f"probes must have different names, the keys of their results; {twice[0]!r} came twice")
-    return tuple(found)
-
-
-def _member(
-    task: Task,
-    seed: int,
-    schedule: Schedule,
-    start: Params | dict[str, np.ndarray] | None,
-    precision: Precision,
-) -> Member:
-    own = task.net.init(seed, d=task.X.shape[1]) if start is None else start
-    if start is not None:
-        shapes = {
-            name: value.shape for name, value in jax.eval_shape(lambda: _shapes(task.net, task.X.shape[1])).items()
-        }
-        given = {name: tuple(np.shape(value)) for name, value in start.items()}
-        if given != shapes:
-            raise DataError(f"start must have the parameters and shapes {shapes}; {given} came")
-    values = {name: np.asarray(value, np.dtype(precision)) for name, value in own.items()}
-    for name, value in values.items():
-        if not np.all(np.isfinite(value)):
-            raise DataError(f"start must be finite; the parameter {name!r} is not")
-    return Member(seed=seed, schedule=schedule, start=values)
-
-
-def _shapes(net: Network, d: int) -> Params:
-    return {name: jnp.asarray(value) for name, value in net.init(0, d=d).items()}
