@@ -132,10 +132,9 @@ def are_classes(Y: Float[Array, "n k"] | Float[np.ndarray, "n k"]) -> Bool[Array
     xp = jnp if isinstance(Y, jax.Array) else np
     low, high = Y.min(axis=0), Y.max(axis=0)
     upper = (high == Y) & (high > low)
-    coded: Array | np.bool = xp.all(upper | (low == Y))
-    if Y.shape[1] == 1:
-        return coded & (high > low)[0]
-    return coded & xp.all(xp.sum(upper, axis=1) == 1)
+    once = (high > low) if Y.shape[1] == 1 else xp.sum(upper, axis=1) == 1
+    coded: Array | np.bool = xp.all(upper | (low == Y)) & xp.all(once)
+    return coded
 
 
 def _refuse_regression(Y: Float[np.ndarray, "n k"], what: str) -> None:
