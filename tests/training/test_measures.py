@@ -53,8 +53,8 @@ def test_opposite_draws_cancel_what_is_linear_in_the_noise():
     """Away from the minimum the gradient's part is linear: with it the standard error would be several times as large."""
     params, _ = minimum()
     away = {**params, "W": params["W"] + 1.0}
-    there = measures.flatness(LINEAR, away, X, Y, measure="loss", rise=0.3, draws=50)
-    here = measures.flatness(LINEAR, params, X, Y, measure="loss", rise=0.3, draws=50)
+    there = measures.flatness(LINEAR, away, X, Y, measure="loss", rise=0.3, draws=400)
+    here = measures.flatness(LINEAR, params, X, Y, measure="loss", rise=0.3, draws=400)
     assert there.sigma == pytest.approx(here.sigma, rel=1e-5)
 
 
@@ -82,14 +82,14 @@ def test_the_error_of_one_row_rises_as_a_normal_variable_changes_sign():
 def test_an_error_that_cannot_rise_bears_any_noise():
     params = started(LINEAR)
     wrong = -np.sign(X @ params["W"].T @ params["a"])
-    found = measures.flatness(LINEAR, params, X, wrong, loss="logistic", rise=0.1)
+    found = measures.flatness(LINEAR, params, X, wrong, loss="logistic", rise=0.1, draws=400)
     assert found.start == 1.0
     assert found.sigma == np.inf
 
 
 def test_the_measure_of_complexity_is_the_formula():
     params, _ = minimum()
-    found = measures.flatness(LINEAR, params, X, Y, measure="loss", rise=0.3, draws=2)
+    found = measures.flatness(LINEAR, params, X, Y, measure="loss", rise=0.3, draws=400)
     expected = np.sqrt((9.0 / (4 * found.sigma**2) + np.log(10 / found.sigma) + 10) / 10)
     assert found.complexity(3.0, 10) == pytest.approx(expected)
 

@@ -23,6 +23,7 @@ from widthwise.kernels.activations import piecewise_linear
 from widthwise.networks.mlp import MLP
 from widthwise.networks.network import Network
 from widthwise.training.probes.fit import margins
+from widthwise.training.probes.neurons import bias_of
 from widthwise.training.probes.objective import known, row_losses
 
 Measure = Literal["loss", "error"]
@@ -311,8 +312,9 @@ def path_norm(net: Network, params: Parameters, *, exponent: float = 2.0) -> flo
     signal = np.ones(weights[0].shape[1])
     for layer, matrix in enumerate(weights):
         signal = matrix @ signal
-        if one.bias_names:
-            signal = signal + np.abs(one.bias_factor * np.asarray(params[one.bias_names[layer]])) ** exponent
+        bias = bias_of(one, layer)
+        if bias is not None:
+            signal = signal + np.abs(one.bias_factor * np.asarray(params[bias], np.float64)) ** exponent
         if layer < len(weights) - 1:
             signal = slope**exponent * signal
     return float(signal.sum() ** (1.0 / exponent))

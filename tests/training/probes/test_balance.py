@@ -24,8 +24,7 @@ def gradient_at_start(net, take, loss="squared"):
     return {name: np.asarray(value) for name, value in G.items()}
 
 
-@pytest.mark.parametrize("form", ["relu", LeakyReLU(-0.3)], ids=["ReLU", "leaky"])
-def test_one_step_leaves_the_squares_of_the_gradients(form, take):
+def test_one_step_leaves_the_squares_of_the_gradients(take):
     net = MLP(
         widths=(5, 4),
         antisymmetric=False,
@@ -33,7 +32,7 @@ def test_one_step_leaves_the_squares_of_the_gradients(form, take):
         trained="all",
         bias_variance=0.3,
         outputs=2,
-        activation=form,
+        activation=LeakyReLU(-0.3),
     )
     G, rate = gradient_at_start(net, take), 0.01
     shot = take(net, X, Y, update={name: -rate * value for name, value in G.items()})

@@ -119,10 +119,10 @@ def test_a_tie_and_what_is_no_number_are_errors(take):
 
 def test_the_error_of_a_regression_is_the_root_mean_square(take):
     X, Y = np.eye(3), np.array([[0.1], [0.7], [-2.0]])
-    shot = take(NET1, X, Y)
+    shot = take(NET1, X, Y, outputs=True)
     expected = np.sqrt(np.mean((np.asarray(shot.outputs) - Y) ** 2))
     assert float(jax.jit(probes.Error())(shot)) == pytest.approx(expected, rel=10 * EPS)
-    classes = take(NET1, X, [[2.0], [2.0], [0.0]])
+    classes = take(NET1, X, [[2.0], [2.0], [0.0]], outputs=True)
     assert float(jax.jit(probes.Error())(classes)) == np.mean(
         (np.asarray(classes.outputs)[:, 0] > 1) != [True, True, False]
     )
@@ -131,7 +131,7 @@ def test_the_error_of_a_regression_is_the_root_mean_square(take):
 
 def test_percentiles_are_those_of_the_margins(take):
     X = np.random.default_rng(0).standard_normal((11, 4))
-    shot = take(NET3, X, np.eye(3)[np.arange(11) % 3], loss="cross_entropy")
+    shot = take(NET3, X, np.eye(3)[np.arange(11) % 3], loss="cross_entropy", outputs=True)
     found = jax.jit(probes.Margin(percentiles=(0.0, 25.0, 50.0)))(shot)
     every = np.asarray(margins("cross_entropy", shot.outputs, shot.Y))
     np.testing.assert_allclose(found["percentiles"], np.percentile(every, [0, 25, 50]), rtol=0, atol=20 * EPS)

@@ -102,7 +102,7 @@ def test_a_batch_of_all_rows_needs_every_gate(take):
 @pytest.mark.parametrize("loss", ["squared", "cross_entropy"])
 def test_the_gradient_fraction_is_that_of_the_pseudo_gradients_neuron_by_neuron(loss, take):
     Y = np.eye(3)[np.arange(7) % 3]
-    shot = take(ONE, X, Y, loss=loss)
+    shot = take(ONE, X, Y, loss=loss, outputs=True)
     F = np.asarray(shot.outputs)
     D = F - Y if loss == "squared" else np.exp(F) / np.exp(F).sum(axis=1, keepdims=True) - Y
     a = np.asarray(shot.start["a"])
@@ -119,6 +119,9 @@ def test_the_gradient_fraction_is_that_of_the_pseudo_gradients_neuron_by_neuron(
     assert float(found["share"]) == pytest.approx(np.mean(norms >= threshold), rel=4 * EPS)
     assert float(found["threshold"]) == pytest.approx(threshold, rel=20 * EPS)
     assert float(found["asked"]) == pytest.approx(delta / kl)
+    classes = Y.argmax(axis=1)
+    nearest = min(np.linalg.norm(X[i] - X[j]) for i in range(7) for j in range(7) if classes[i] != classes[j])
+    assert float(jax.jit(probes.GradientFraction())(shot)["asked"]) == pytest.approx(nearest / 3, rel=1e-12)
 
 
 @pytest.mark.parametrize("name", ["flips", "predicted_flips", "coupled"])

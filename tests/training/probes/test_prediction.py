@@ -32,7 +32,7 @@ def test_the_residual_of_a_network_linear_in_its_parameters_is_predicted_to_roun
     factor = rate if loss == "squared" else rate * 2 / Y.size
     start = LINEAR.init(0, d=8)
     update = {"W": descend(LINEAR, start, X, Y, factor=factor, steps=steps)}
-    shot = take(LINEAR, X, Y, update=update, loss=loss, step=steps, rate=rate)
+    shot = take(LINEAR, X, Y, update=update, loss=loss, step=steps, rate=rate, outputs=True)
     found = probes.PredictedResidual()(shot)
     residual = np.linalg.norm(np.asarray(shot.outputs) - Y)
     assert found["measured"] == pytest.approx(residual, rel=10 * EPS)
@@ -111,6 +111,6 @@ def test_the_laziness_index_refuses_other_networks_and_labels_that_cannot_be_fit
 
 @pytest.mark.parametrize("name", ["predicted_residual", "linearised"])
 def test_the_predictions_are_for_a_squared_loss(name, take):
-    shot = take(MLP(widths=(4,)), X, np.sign(Y[:, :1]), loss="logistic")
+    shot = take(MLP(widths=(4,)), X, np.sign(Y[:, :1]), loss="logistic", outputs=True)
     with pytest.raises(UsageError, match="squared loss: 'squared' or 'mean_squared'; 'logistic' came"):
         probes.named(name)(shot)

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from widthwise.errors import UsageError
 from widthwise.networks.mlp import MLP
 from widthwise.networks.network import Network
+from widthwise.training.probes.neurons import bias_of
 from widthwise.training.snapshot import Snapshot
 
 
@@ -52,8 +53,9 @@ class Balancedness:
         for layer, (into, out) in enumerate(itertools.pairwise(names)):
             last = layer == len(names) - 2
             drift = _growth(snapshot, out, axis=1 if last else 0) - _growth(snapshot, into, axis=1)
-            if net.bias_names:
-                drift = drift - _growth(snapshot, net.bias_names[layer], axis=None)
+            bias = bias_of(net, layer)
+            if bias is not None:
+                drift = drift - _growth(snapshot, bias, axis=None)
             drifts.append(drift)
         return {
             "layers": jnp.stack([jnp.sum(drift) for drift in drifts]),
@@ -74,7 +76,8 @@ def _chain(net: Network) -> MLP:
             f"balancedness is of fully connected networks (MLP) with a piecewise linear activation; the network is: "
             f"{net.describe()}"
         )
-    hidden = (*net.weight_names, *net.bias_names[: len(net.weight_names) - 1])
+    biases = (bias_of(net, layer) for layer in range(len(net.weight_names) - 1))
+    hidden = (*net.weight_names, *(name for name in biases if name is not None))
     frozen = [name for name in hidden if name not in net.trained_names]
     if frozen:
         raise UsageError(

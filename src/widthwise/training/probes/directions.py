@@ -16,7 +16,7 @@ from widthwise.networks.network import Network
 from widthwise.theory.alignment import ExtremalDirections, extremal_directions
 from widthwise.training.probes.gates import one_hidden_layer
 from widthwise.training.probes.host import doubles, measured, nothing
-from widthwise.training.probes.neurons import Neurons, neurons
+from widthwise.training.probes.neurons import Neurons, bias_of, neurons
 from widthwise.training.probes.objective import row_derivatives
 from widthwise.training.probes.spectrum import effective_rank, singular_values
 from widthwise.training.snapshot import Snapshot
@@ -170,7 +170,7 @@ def _entropy(sizes: Float[np.ndarray, " c"]) -> float:
 
 def _planar(net: Network, d: int) -> MLP:
     one = one_hidden_layer(net, "the quantisation index")
-    plane = d + (1 if one.bias_names else 0)
+    plane = d + (0 if bias_of(one, 0) is None else 1)
     if plane != 2 or one.outputs != 1 or one.activation != "relu":
         raise UsageError(
             "the quantisation index needs ReLU neurons in a plane, and one output: two input columns without biases, or one "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -126,15 +127,14 @@ def margins(loss: str, outputs: Float[Array, "n k"], Y: Float[Array, "n k"]) -> 
     return jnp.take_along_axis(outputs, right, axis=1).ravel() - jnp.max(others, axis=1)
 
 
-def are_classes(Y: Float[Array, "n k"] | Float[np.ndarray, "n k"]) -> Bool[Array, ""]:
+def are_classes(Y: Float[Array, "n k"] | Float[np.ndarray, "n k"]) -> Bool[Array, ""] | np.bool:
     """Whether targets code classes: two values in a column and, in each row of several columns, the larger one once."""
-    targets = jnp.asarray(Y)
-    low, high = jnp.min(targets, axis=0), jnp.max(targets, axis=0)
-    upper = (targets == high) & (high > low)
-    coded = jnp.all(upper | (targets == low))
-    if targets.shape[1] == 1:
-        return coded & (high > low)[0]
-    return coded & jnp.all(jnp.sum(upper, axis=1) == 1)
+    xp = jnp if isinstance(Y, jax.Array) else np
+    low, high = Y.min(axis=0), Y.max(axis=0)
+    upper = (high == Y) & (high > low)
+    once = (high > low) if Y.shape[1] == 1 else xp.sum(upper, axis=1) == 1
+    coded: Array | np.bool = xp.all(upper | (low == Y)) & xp.all(once)
+    return coded
 
 
 def _refuse_regression(Y: Float[np.ndarray, "n k"], what: str) -> None:

@@ -154,19 +154,21 @@ class GradientFraction:
 
     Args:
         components: number l of components of each class.
-        separation: distance :math:`\delta` between rows of different classes, in (0, 2] for rows of unit norm.
+        separation: distance :math:`\delta` between rows of different classes, in (0, 2] for rows of unit norm; the smallest
+            one among the training rows when not given.
         constant: C.
     """
 
     components: int = 1
-    separation: float = 1.0
+    separation: float | None = None
     constant: float = 1.0
     name: str = "gradient_fraction"
     on_host: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         count(self.components, "components")
-        positive(self.separation, "separation")
+        if self.separation is not None:
+            positive(self.separation, "separation")
         positive(self.constant, "constant")
 
     def check(self, net: Network, X: Float[np.ndarray, "n d"], Y: Float[np.ndarray, "n k"]) -> None:  # noqa: ARG002
@@ -188,12 +190,13 @@ class GradientFraction:
         readout = snapshot.params["a"] / jnp.sqrt(jnp.mean(snapshot.params["a"] ** 2))
         with full_products():
             gradients = (slopes * (derivatives @ readout.T)).T @ snapshot.X / len(snapshot.X)
-        threshold = self.constant * jnp.max(jnp.abs(derivatives)) / kl * self.separation / kl
+        delta = _separation(snapshot) if self.separation is None else jnp.asarray(self.separation, gradients.dtype)
+        threshold = self.constant * jnp.max(jnp.abs(derivatives)) / kl * delta / kl
         norms = jnp.linalg.norm(gradients, axis=1)
         return {
             "share": jnp.mean(norms >= threshold, dtype=norms.dtype),
             "threshold": threshold,
-            "asked": jnp.asarray(self.separation / kl, norms.dtype),
+            "asked": delta / kl,
         }
 
 
@@ -242,6 +245,17 @@ def _signals(snapshot: Snapshot, rows: int | None) -> tuple[tuple[Array, ...], t
 def _changed(snapshot: Snapshot, rows: int | None) -> list[Bool[Array, "r _"]]:
     """Which gates differ from those of the start, by layer."""
     return [(before >= 0) != (now >= 0) for before, now in zip(*_signals(snapshot, rows), strict=True)]
+
+
+def _separation(snapshot: Snapshot) -> Float[Array, ""]:
+    """Smallest distance between rows of different classes; infinite where there is one class."""
+    Y = snapshot.Y
+    middle = (jnp.min(Y) + jnp.max(Y)) / 2
+    classes = jnp.argmax(Y, axis=1) if Y.shape[1] > 1 else Y[:, 0] > middle
+    squares = jnp.sum(snapshot.X**2, axis=1)
+    with full_products():
+        apart = squares[:, None] + squares[None, :] - 2.0 * (snapshot.X @ snapshot.X.T)
+    return jnp.sqrt(jnp.maximum(jnp.min(jnp.where(classes[:, None] != classes[None, :], apart, jnp.inf)), 0.0))
 
 
 def _spared(flips: Array, n: int, drawn: int) -> Array:

@@ -15,7 +15,7 @@ from widthwise.networks.mlp import MLP
 from widthwise.networks.network import Network
 from widthwise.training.probes.gates import one_hidden_layer
 from widthwise.training.probes.host import doubles, measured
-from widthwise.training.probes.neurons import neurons
+from widthwise.training.probes.neurons import bias_of, neurons
 from widthwise.training.snapshot import Snapshot
 
 
@@ -123,7 +123,7 @@ def kink_map(net: MLP, params: dict[str, np.ndarray], X: Float[np.ndarray, "n d"
     found = neurons(net, params, X)
     # Pre-activation as slope x + offset, in the units of the first column.
     slope = net.factors[0] * found.weights[:, 0]
-    constant = net.bias_factor if net.bias_names else net.factors[0] * float(X[0, 1])
+    constant = net.factors[0] * float(X[0, 1]) if bias_of(net, 0) is None else net.bias_factor
     offset = constant * found.weights[:, 1]
     form = piecewise_linear(net.activation)
     bend = 1.0 - (form.slope if form is not None else 1.0)
@@ -137,12 +137,9 @@ def kink_map(net: MLP, params: dict[str, np.ndarray], X: Float[np.ndarray, "n d"
 def _line(net: Network, X: Float[np.ndarray, "n d"]) -> MLP:
     one = one_hidden_layer(net, "the kinks")
     columns = X.shape[1]
-    with_ones = columns == 2 and not one.bias_names and bool(np.all(X[:, 1] == X[0, 1]) and X[0, 1] != 0)
-    if (
-        not (with_ones or (columns == 1 and one.bias_names))
-        or one.outputs != 1
-        or piecewise_linear(one.activation) is None
-    ):
+    biased = bias_of(one, 0) is not None
+    with_ones = columns == 2 and not biased and bool(np.all(X[:, 1] == X[0, 1]) and X[0, 1] != 0)
+    if not (with_ones or (columns == 1 and biased)) or one.outputs != 1 or piecewise_linear(one.activation) is None:
         raise UsageError(
             "kinks are of piecewise linear networks of one input and one output: one input column and biases, or a second "
             f"column that is constant; {columns} columns came for {net.describe()}"

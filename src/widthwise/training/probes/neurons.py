@@ -34,10 +34,17 @@ class Neurons:
         return np.asarray(np.linalg.norm(self.readout, axis=1) * np.linalg.norm(self.weights, axis=1))
 
 
+def bias_of(net: MLP, layer: int) -> str | None:
+    """Key of a layer's biases, 0 the first and the last that of the outputs; None where it has none."""
+    last = len(net.weight_names) - 1
+    name = "c" if layer == last else "b" if layer == 0 else f"b{layer + 1}"
+    return name if name in net.bias_names else None
+
+
 def neurons(net: MLP, params: Values, X: Float[np.ndarray, "n d"]) -> Neurons:
     """The neurons of the one hidden layer, in float64."""
     weights, inputs = np.asarray(params["W"], np.float64), net.factors[0] * np.asarray(X, np.float64)
-    if net.bias_names and "b" in params:
+    if bias_of(net, 0) is not None:
         weights = np.column_stack([weights, np.asarray(params["b"], np.float64)])
         inputs = np.column_stack([inputs, np.full(len(inputs), net.bias_factor)])
     form = piecewise_linear(net.activation)

@@ -15,6 +15,7 @@ from widthwise._checks import positive
 from widthwise._jax import float64
 from widthwise.errors import UsageError
 from widthwise.kernels import HInf
+from widthwise.networks.mlp import MLP
 from widthwise.networks.network import Network
 from widthwise.theory import complexity
 from widthwise.theory.dynamics import Spectrum, spectrum
@@ -132,13 +133,8 @@ class Laziness:
             SingularKernelError: if rows coincide and their labels do not.
         """
         one = one_hidden_layer(net, "the laziness index")
-        plain = (
-            one.parametrisation == "ntk"
-            and one.trained == "first"
-            and one.activation == "relu"
-            and (one.weight_variance, one.input_scale, one.bias_variance) == (1.0, 1.0, 0.0)
-            and one.last_variance is None
-        )
+        start = {name: getattr(one, name) for name in ("widths", "antisymmetric", "kappa", "outputs", "readout")}
+        plain = one == MLP(**start)
         if not plain:
             raise UsageError(
                 "the laziness index is that of the two-layer ReLU network of Arora et al. 2019: parametrisation 'ntk', "
