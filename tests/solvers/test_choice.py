@@ -217,7 +217,7 @@ def test_inducing_points_that_are_all_rows_are_exact_and_fewer_are_said_to_appro
 
 
 def test_a_checkpoint_goes_on_where_it_stopped_and_is_refused_by_another_system(tmp_path, monkeypatch):
-    monkeypatch.setattr("widthwise.solvers.checkpoints.INTERVAL", 0.0)
+    monkeypatch.setattr("widthwise.solvers.checkpoints.INTERVAL", 0.01)
     K = spectrum_of(np.geomspace(1, 1e-5, 150))
     Y = np.random.default_rng(1).standard_normal((150, 2))
     path = tmp_path / "state.npz"

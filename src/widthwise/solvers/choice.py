@@ -64,6 +64,8 @@ SHARE = 0.75
 RANK = 8.0
 # Inducing points for each square root of n, where nothing else was asked for.
 INDUCING = 20.0
+# Iterations after which a float32 factor is no preconditioner for the matrix.
+FEW = 60
 # A residual of a float64 factor above this is worth a step of refinement.
 ACCURATE = 1e-12
 # Steps of refinement by a factor before something stronger is tried.
@@ -242,7 +244,8 @@ def _mixed(job: _Job) -> Solution:
     iterations = 0
     condition = factor.condition
     if relative.max() > job.tol:
-        done = _refine(job, product, product, CholeskyFactor(factor), "float64")
+        few = replace(job, max_iterations=min(job.max_iterations, FEW))
+        done = _refine(few, product, product, CholeskyFactor(factor), "float64")
         if done.relative.max() < relative.max():
             X, relative, iterations = done.X, done.relative, done.iterations
             history.extend(done.history)

@@ -26,7 +26,7 @@ LEAST_GAIN = 0.5
 # Directions of the block below this share of its largest are rounding.
 RANK = 1e-13
 # Iterations without any gain after which a recursion is given up.
-PATIENCE = 60
+PATIENCE = 300
 # A recursion is not followed further below its goal than this.
 FLATTERED = 1e-4
 # Rows of the matrix whose eigenvalues tell the condition.

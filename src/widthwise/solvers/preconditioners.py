@@ -171,7 +171,7 @@ def pivoted_cholesky(
         UsageError: if the rank is not positive, or K has no positive diagonal.
 
     References:
-        :cite:t:`chen2025`, algorithm 4.1, and its batched form.
+        :cite:t:`chen2025`, in its batched form.
     """
     factor, pivots, unexplained = cholesky_columns(K, rank, seed=seed, tol=tol, progress=progress)
     return _eigen(factor, pivots, unexplained)
@@ -229,7 +229,7 @@ def nystroem(K: Operator, rank: int, *, seed: int | np.random.Generator = 0) -> 
         UsageError: if the rank is not positive.
 
     References:
-        :cite:t:`frangella2023`, algorithm 2.1, whose shift keeps the small matrix positive definite and is taken off again.
+        :cite:t:`frangella2023`, whose shift keeps the small matrix positive definite and is taken off again.
     """
     n = K.shape[0]
     rank = min(count(rank, "rank"), n)

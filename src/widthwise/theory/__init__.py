@@ -1,6 +1,14 @@
 """What the papers prove, as functions of kernel matrices, spectra and arrays. Nothing here builds a network."""
 
-from widthwise.theory.cross_validation import LeaveOneOut, NestedScores, leave_one_out, nested_scores
+from widthwise.theory.cross_validation import (
+    ForwardBlocks,
+    LeaveOneOut,
+    NestedScores,
+    forward_blocks,
+    generalised_cross_validation,
+    leave_one_out,
+    nested_scores,
+)
 from widthwise.theory.dynamics import (
     Spectrum,
     TestCurve,
@@ -38,6 +46,7 @@ __all__ = [
     "NORMAL_95",
     "Complexity",
     "Conflicts",
+    "ForwardBlocks",
     "LeaveOneOut",
     "Margins",
     "NestedScores",
@@ -49,6 +58,8 @@ __all__ = [
     "complexity",
     "conflicts",
     "disagreement",
+    "forward_blocks",
+    "generalised_cross_validation",
     "largest_stable_rate",
     "leave_one_out",
     "margins",
