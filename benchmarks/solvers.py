@@ -103,7 +103,8 @@ def dense(n: int = 10_000, repeats: int = 3) -> None:
         )
     b, c, m = np.median(rows, axis=0)
     print(
-        f"n = {n}, 10 right-hand sides, medians of {repeats}: LAPACK {b:.2f} s, cholesky {c:.2f} s ({c / b:.2f}), mixed {m:.2f} s ({m / b:.2f})"
+        f"n = {n}, 10 right-hand sides, medians of {repeats}: LAPACK {b:.2f} s, cholesky {c:.2f} s ({c / b:.2f}), "
+        f"mixed {m:.2f} s ({m / b:.2f})"
     )
     for solver in ("cholesky", "mixed"):
         print(solve(K, Y, ridge=ridge, solver=solver))
@@ -192,10 +193,15 @@ def whole(data: tuple[Any, ...], n: int | None, points: tuple[int, ...]) -> None
         flush=True,
     )
     for count in points:
-        nystroem(X, Y, mean, Z, z, kernel, count)
+        seconds, predict = nystroem(X, Y, kernel, count)
+        accuracy = float(np.mean((predict(Z) + mean).argmax(axis=1) == z))
+        print(
+            f"Nystroem with {count} points: {seconds:.0f} s, test accuracy {100 * accuracy:.2f} %, peak {peak():.1f} GiB",
+            flush=True,
+        )
 
 
-def nystroem(X: Any, Y: Any, mean: Any, Z: Any, z: Any, kernel: Any, points: int) -> None:
+def nystroem(X: Any, Y: Any, kernel: Any, points: int) -> tuple[float, Any]:
     """scikit-learn's Nystroem features of the same kernel, and its ridge regression.
 
     scikit-learn calls a kernel of one's own pair by pair, which would take days: it is given matrices of the kernel instead.
@@ -208,12 +214,7 @@ def nystroem(X: Any, Y: Any, mean: Any, Z: Any, z: Any, kernel: Any, points: int
     features = kernel_approximation.Nystroem(kernel="rbf", n_components=points, random_state=0)
     model = Ridge(alpha=ridge, fit_intercept=False, solver="cholesky")
     seconds, _ = timed(lambda: model.fit(features.fit_transform(X), Y))
-    predicted = model.predict(features.transform(Z)) + mean
-    accuracy = float(np.mean(predicted.argmax(axis=1) == z))
-    print(
-        f"Nystroem with {points} points: {seconds:.0f} s, test accuracy {100 * accuracy:.2f} %, peak {peak():.1f} GiB",
-        flush=True,
-    )
+    return seconds, lambda Z: model.predict(features.transform(Z))
 
 
 if __name__ == "__main__":

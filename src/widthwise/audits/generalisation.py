@@ -66,8 +66,7 @@ def choose(
     for features in candidates:
         K = KERNEL(features.X)
         unit = float(np.mean(np.diag(K)))
-        start = _start(K, unit, Y)
-        found = _descend(K, unit, Y, folds, start, lambda: advance(1.0 / (len(RIDGES) * len(candidates))))
+        found = _descend(K, unit, Y, folds, lambda: advance(1.0 / (len(RIDGES) * len(candidates))))
         scores.extend((features, ridge, score) for ridge, score in found.items())
         advance((1.0 - len(found) / len(RIDGES)) / len(candidates))
     best = min(scores, key=lambda s: s[2].loo.mean_square)
@@ -101,7 +100,6 @@ def _descend(
     unit: float,
     Y: Float[np.ndarray, "n k"],
     folds: Sequence[Int[np.ndarray, " _"]],
-    start: int,
     advance: Callable[[], None],
 ) -> dict[float, theory.NestedScores]:
     """Scores of the ridges around the minimum of every criterion (all rows, each training part).
@@ -109,7 +107,7 @@ def _descend(
     Leave-one-out error falls and rises once along the ridges in practice, so only neighbours of a minimum are tried.
     """
     found: dict[int, theory.NestedScores] = {}
-    wanted = {start}
+    wanted = {_start(K, unit, Y)}
     while wanted:
         for position in wanted:
             found[position] = theory.nested_scores(K, Y, ridge=RIDGES[position] * unit, folds=folds)

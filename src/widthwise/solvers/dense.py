@@ -207,26 +207,24 @@ def inverse(K: Float[np.ndarray, "n n"], *, shift: float = 0.0) -> Inverse:
     if not (np.isfinite(shift) and shift >= 0.0):
         raise UsageError(f"what is added to the diagonal must be at least zero; {shift!r} came")
     n = len(K)
-    work = np.array(K, dtype=np.float64, order="F")
+    # A copy of rows, read as columns: the lower triangle of K is the upper one of `work`.
+    work = np.array(K, dtype=np.float64, order="C").T
     work[np.diag_indices(n)] += shift
-    norm = float(np.abs(work).sum(axis=0).max())
-    factor, failed = lapack.dpotrf(work, lower=1, overwrite_a=1, clean=0)
-    if failed == 0:
-        reciprocal, failed = lapack.dpocon(factor, norm, uplo="L")
-    if failed != 0 or not reciprocal > np.finfo(np.float64).eps:
+    factor = _factor(work, False, np.ones(n), shift)
+    if factor is None or factor.condition * np.finfo(np.float64).eps >= 1.0:
         raise SingularKernelError(
             f"the kernel matrix of {n} rows plus {shift:.3g} on its diagonal must be positive definite; it is "
             "singular to working precision (rows that coincide do this). Use a larger ridge"
         )
-    solved, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
-    # Column by column the lower triangle is whole; its transpose, row by row, fills the upper one.
+    solved, _ = lapack.dpotri(factor.triangle, lower=0, overwrite_c=1)
+    # Row by row the lower triangle is whole; its transpose fills the upper one.
     matrix = solved.T
     for start in range(0, n, BLOCK):
         rows = slice(start, min(start + BLOCK, n))
-        corner = np.triu(matrix[rows, rows])
-        matrix[rows, rows] = corner + np.triu(corner, 1).T
-        matrix[rows.stop :, rows] = matrix[rows, rows.stop :].T
+        corner = np.tril(matrix[rows, rows])
+        matrix[rows, rows] = corner + np.tril(corner, -1).T
+        matrix[rows, rows.stop :] = matrix[rows.stop :, rows].T
     probe = np.random.default_rng(0).choice([-1.0, 1.0], n)
     back = matrix @ probe
     residual = float(np.linalg.norm(K @ back + shift * back - probe) / np.sqrt(n))
-    return Inverse(matrix=matrix, shift=float(shift), residual=residual, condition=float(1.0 / reciprocal))
+    return Inverse(matrix=matrix, shift=float(shift), residual=residual, condition=factor.condition)

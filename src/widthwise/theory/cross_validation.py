@@ -236,8 +236,8 @@ def generalised_cross_validation(
 ) -> float:
     r"""Generalised cross-validation of kernel ridge regression, :math:`n\,\|Ay\|^2 / \mathrm{tr}(A)^2` with A = (K + rI)^-1.
 
-    Leave-one-out with every :math:`A_{ii}` replaced by their mean, which makes it invariant to rotations of the rows. In the units of
-    `LeaveOneOut.mean_square`.
+    Leave-one-out with every :math:`A_{ii}` replaced by their mean, which makes it invariant to rotations of the rows. In the units
+    of `LeaveOneOut.mean_square`.
 
     Args:
         K: kernel matrix of all rows.
