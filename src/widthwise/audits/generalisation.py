@@ -15,6 +15,7 @@ from widthwise.audits.result import Baseline, Generalisation, LabelComplexity, S
 from widthwise.audits.targets import predictions
 from widthwise.datasets import Dataset, Features, decode
 from widthwise.kernels import NTK
+from widthwise.solvers import ridge_path
 
 # Ridges over the mean of the kernel's diagonal, from interpolation to next to nothing learnt.
 RIDGES = tuple(10.0**e for e in (-5.0, -3.5, -2.5, -1.75, -1.0, -0.25, 0.5, 1.25))
@@ -22,6 +23,8 @@ RIDGES = tuple(10.0**e for e in (-5.0, -3.5, -2.5, -1.75, -1.0, -0.25, 0.5, 1.25
 # network whose training the other answers predict (docs/decisions/0002-one-hidden-layer.md).
 KERNEL = NTK(depth=1)
 SHUFFLES = 400
+# Rows whose leave-one-out tells where to begin, where there are more than twice as many.
+PREVIEW = 1250
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,6 +84,17 @@ def choose(
     )
 
 
+def _start(K: Float[np.ndarray, "n n"], unit: float, Y: Float[np.ndarray, "n k"]) -> int:
+    """Where to start along the ridges: in the middle, or where leave-one-out on some of many rows is best."""
+    if len(K) <= 2 * PREVIEW:
+        return len(RIDGES) // 2
+    some = np.arange(0, len(K), -(-len(K) // PREVIEW))
+    part, targets = K[np.ix_(some, some)], Y[some] - Y[some].mean(axis=0)
+    found = ridge_path(part, targets)
+    errors = [np.mean(found.leave_one_out(ridge * unit) ** 2) for ridge in RIDGES]
+    return int(np.argmin(errors))
+
+
 def _descend(
     K: Float[np.ndarray, "n n"],
     unit: float,
@@ -93,7 +107,7 @@ def _descend(
     Leave-one-out error falls and rises once along the ridges in practice, so only neighbours of a minimum are tried.
     """
     found: dict[int, theory.NestedScores] = {}
-    wanted = {len(RIDGES) // 2}
+    wanted = {_start(K, unit, Y)}
     while wanted:
         for position in wanted:
             found[position] = theory.nested_scores(K, Y, ridge=RIDGES[position] * unit, folds=folds)

@@ -129,7 +129,7 @@ def audit(
 
         def fit(features: Features) -> tuple[theory.Spectrum, Speed]:
             summary = _summary(ds, whole, how, coded.name, features)
-            spectrum = theory.spectrum(HInf()(features.X))
+            spectrum = theory.spectrum(HInf()(features.X), factored=True)
             bar.advance(cost["spectrum"])
             fast = fit_speed(spectrum, coded.Y)
             shown("speed", summary, fast)

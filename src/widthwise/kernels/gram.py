@@ -137,6 +137,13 @@ def matmul(
     return product
 
 
+def each_tile(
+    evaluator: Evaluator, rows: Rows, store: Callable[[Tile, Float[np.ndarray, "outputs a b"]], None]
+) -> None:
+    """Compute the tiles of the lower triangle and hand each to `store`, which is called in the workers."""
+    _fill(evaluator, rows, None, None, store)
+
+
 def all_tiles(n: int, m: int, tile: int, *, symmetric: bool) -> list[Tile]:
     """Corners of the tiles, in the order of work; of the lower triangle, diagonal included, where that is enough."""
     return [(top, left) for top in range(0, n, tile) for left in range(0, top + 1 if symmetric else m, tile)]

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from widthwise._checks import count
 from widthwise.errors import DataError, UsageError
 from widthwise.kernels import gram as grams
+from widthwise.kernels.operator import KernelOperator
 from widthwise.kernels.recursion import Layers
 from widthwise.kernels.rows import Dtype, Rows, prepare
 from widthwise.kernels.series import Output
@@ -137,6 +138,18 @@ class Kernel:
         evaluator = Evaluator(self.layers, (self.output,), dtype)
         product = grams.matmul(evaluator, rows, None if Z is None else others, stacked, progress=progress)
         return product if vectors.ndim == 2 else product[:, 0]
+
+    def operator(self, X: object, *, progress: bool = False) -> KernelOperator:
+        """The matrix k(X) as the solvers take it: its products and blocks, never stored whole.
+
+        Args:
+            X: n rows.
+            progress: show progress on stderr of products that take more than two seconds.
+
+        Raises:
+            DataError: if X is not finite.
+        """
+        return KernelOperator(self, X, progress=progress)
 
     def _rows(self, X: object, dtype: Dtype, name: str = "X") -> Rows:
         if dtype not in ("float64", "float32"):

@@ -2,7 +2,15 @@
 
 from widthwise.theory.classification import LogisticCurve, largest_logistic_rate, logistic_curve
 from widthwise.theory.clusters import ClosestPair, Structure, class_separation, input_separation, structure
-from widthwise.theory.cross_validation import LeaveOneOut, NestedScores, leave_one_out, nested_scores
+from widthwise.theory.cross_validation import (
+    ForwardBlocks,
+    LeaveOneOut,
+    NestedScores,
+    forward_blocks,
+    generalised_cross_validation,
+    leave_one_out,
+    nested_scores,
+)
 from widthwise.theory.dynamics import (
     Spectrum,
     TestCurve,
@@ -88,6 +96,7 @@ __all__ = [
     "Complexity",
     "Conflicts",
     "EarlyStopping",
+    "ForwardBlocks",
     "LabelNoiseCurve",
     "LearningCurve",
     "LeaveOneOut",
@@ -120,6 +129,8 @@ __all__ = [
     "effective_dimension",
     "eigenlearning",
     "fixed_design_risk",
+    "forward_blocks",
+    "generalised_cross_validation",
     "half_lives",
     "input_separation",
     "interpolation_rate",

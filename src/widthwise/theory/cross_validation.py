@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import scipy.linalg
 from jaxtyping import Float, Int
 
 from widthwise._checks import columns, square
-from widthwise.errors import DataError, UsageError
-from widthwise.solvers import Inverse, inverse
+from widthwise.errors import DataError, SingularKernelError, UsageError
+from widthwise.solvers import Inverse, as_operator, factorise, inverse
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -145,6 +146,115 @@ def nested_scores(
         residuals, inner[number] = _fold(applied, Y, out)
         held_out[out] = Y[out] - residuals
     return NestedScores(ridge=float(ridge), loo=_loo(A, applied, Y, True), inner=inner, held_out=held_out)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ForwardBlocks:
+    """Predictions for each block of rows by kernel ridge regression on the rows before it.
+
+    Attributes:
+        rows: rows that were predicted: all after the first block.
+        predictions: of these rows, in the units of y.
+        residuals: y minus the predictions.
+        block_errors: mean square of the residuals of each block after the first, summed over columns.
+        ridge: added to the diagonal.
+    """
+
+    rows: Int[np.ndarray, " m"]
+    predictions: Float[np.ndarray, "m k"]
+    residuals: Float[np.ndarray, "m k"]
+    block_errors: Float[np.ndarray, " b"]
+    ridge: float
+
+    @property
+    def mean_square(self) -> float:
+        """Mean over the predicted rows of the squared residual, summed over columns."""
+        return float(np.mean(np.sum(self.residuals**2, axis=1)))
+
+
+def forward_blocks(
+    K: Float[np.ndarray, "n n"],
+    y: Float[np.ndarray, " n"] | Float[np.ndarray, "n k"],
+    *,
+    ridge: float,
+    starts: Sequence[int] | Int[np.ndarray, " b"],
+    center: bool = False,
+) -> ForwardBlocks:
+    r"""Forward-block errors: every block of rows predicted from all rows before it, from one factorisation.
+
+    With :math:`K + rI = LL^\top` in the order of the rows and :math:`z = L^{-1}y`, the residual of block b of the fit to the rows
+    before it is :math:`L_{bb} z_b`: what comes later touches neither.
+
+    Args:
+        K: kernel matrix of all rows, in the order of time.
+        y: targets, one column for each output.
+        ridge: r, at least zero, in the units of K.
+        starts: first row of each block after the first, increasing, between 1 and n - 1.
+        center: subtract the mean of the earlier rows' targets before each fit and add it to the prediction.
+
+    Raises:
+        SingularKernelError: if K + r I is singular to working precision.
+        DataError: if the shapes do not fit.
+        UsageError: if the starts do not increase within the rows.
+    """
+    square(K)
+    n = len(K)
+    Y = columns(y, n)
+    cuts = [int(s) for s in starts]
+    if not cuts or cuts[0] < 1 or cuts[-1] >= n or any(b <= a for a, b in pairwise(cuts)):
+        raise UsageError(f"starts must increase from at least 1 to at most {n - 1}; {cuts} came")
+    factor = factorise(as_operator(K), shift=ridge)
+    if factor is None or factor.condition * np.finfo(np.float64).eps >= 1.0:
+        raise SingularKernelError(
+            f"the kernel matrix of {n} rows plus {ridge:.3g} on its diagonal must be positive definite; it is singular to "
+            "working precision (rows that coincide do this). Use a larger ridge"
+        )
+    scale = factor.scale[:, None]
+    L = np.tril(factor.left())
+    z = scipy.linalg.solve_triangular(L, np.column_stack([Y, np.ones(n)]) * scale, lower=True, check_finite=False)
+    residuals = np.empty((n - cuts[0], Y.shape[1]))
+    errors = []
+    for start, stop in pairwise([*cuts, n]):
+        block = slice(start, stop)
+        found = (L[block, block] @ z[block]) / scale[block]
+        mean = Y[:start].mean(axis=0) if center else np.zeros(Y.shape[1])
+        part = found[:, :-1] - found[:, -1:] * mean
+        residuals[start - cuts[0] : stop - cuts[0]] = part
+        errors.append(float(np.mean(np.sum(part**2, axis=1))))
+    rows = np.arange(cuts[0], n)
+    return ForwardBlocks(
+        rows=rows,
+        predictions=Y[rows] - residuals,
+        residuals=residuals,
+        block_errors=np.array(errors),
+        ridge=float(ridge),
+    )
+
+
+def generalised_cross_validation(
+    K: Float[np.ndarray, "n n"], y: Float[np.ndarray, " n"] | Float[np.ndarray, "n k"], *, ridge: float
+) -> float:
+    r"""Generalised cross-validation of kernel ridge regression, :math:`n\,\|Ay\|^2 / \mathrm{tr}(A)^2` with A = (K + rI)^-1.
+
+    Leave-one-out with every :math:`A_{ii}` replaced by their mean, which makes it invariant to rotations of the rows. In the units
+    of `LeaveOneOut.mean_square`.
+
+    Args:
+        K: kernel matrix of all rows.
+        y: targets, one column for each output.
+        ridge: r, at least zero, in the units of K.
+
+    Raises:
+        SingularKernelError: if K + r I is singular to working precision.
+        DataError: if the shapes do not fit.
+
+    References:
+        :cite:t:`hastie2009`, section 7.10.
+    """
+    square(K)
+    Y = columns(y, len(K))
+    A = inverse(K, shift=ridge)
+    return float(len(K) * np.sum((A.matrix @ Y) ** 2) / np.trace(A.matrix) ** 2)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

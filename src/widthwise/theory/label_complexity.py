@@ -220,7 +220,7 @@ def shuffle_sample(
     for start in range(0, shuffles, batch):
         these = min(batch, shuffles - start)
         stacked = np.concatenate([Y[generator.permutation(n)] for _ in range(these)], axis=1)
-        energy = weights @ (spectrum.vectors[:, :kept].T @ stacked) ** 2
+        energy = weights @ spectrum.project(stacked)[:kept] ** 2
         found[start : start + these] = np.sqrt(energy.reshape(these, k).mean(axis=1))
     return found
 
@@ -268,11 +268,13 @@ def _by_spectrum(
             f"outside{_coinciding(gram)}. Merge rows that coincide, or pass off_range='drop'"
         )
     quadratic = np.sum(projections[:kept] ** 2 / spectrum.values[:kept, None], axis=0)
+    inside = np.where(np.arange(len(Y))[:, None] < kept, projections, 0.0)
     if gram is None:
-        rebuilt = spectrum.vectors[:, :kept] @ projections[:kept]
+        rebuilt = spectrum.combine(inside)
     else:
-        rebuilt = gram @ (spectrum.vectors[:, :kept] @ (projections[:kept] / spectrum.values[:kept, None]))
-    reachable = Y - spectrum.vectors[:, kept:] @ projections[kept:]
+        # Eigenvalues at rounding have no projection left to divide.
+        rebuilt = gram @ spectrum.combine(inside / np.where(inside == 0.0, 1.0, spectrum.values[:, None]))
+    reachable = Y - spectrum.combine(projections - inside)
     sizes = np.linalg.norm(Y, axis=0)
     residual = np.linalg.norm(reachable - rebuilt, axis=0) / np.where(sizes > 0, sizes, 1.0)
     return Complexity(
