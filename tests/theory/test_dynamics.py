@@ -304,7 +304,7 @@ def test_the_test_curve_takes_a_matrix_or_its_spectrum():
 def test_an_unknown_optimizer_is_refused():
     H, Y, _ = problem()
     spectrum = theory.spectrum(H)
-    with pytest.raises(UsageError, match="optimizer must be 'gd' or 'flow'; 'adam' came"):
+    with pytest.raises(UsageError, match="optimizer must be 'gd', 'flow' or 'momentum'; 'adam' came"):
         inspect.unwrap(curve_of_energies)(spectrum, Y**2, learning_rate=0.1, steps=1, optimizer="adam")
-    with pytest.raises(UsageError, match="optimizer must be 'gd' or 'flow'; 'adam' came"):
+    with pytest.raises(UsageError, match="optimizer must be 'gd', 'flow' or 'momentum'; 'adam' came"):
         inspect.unwrap(theory.test_curve)(spectrum, H, Y, learning_rate=0.1, steps=np.array([1]), optimizer="adam")

@@ -126,7 +126,7 @@ def series(name: SeriesName, scale: float = 1.0) -> PowerSeries:
     return PowerSeries(name=name, scale=float(scale))
 
 
-def polynomial(coefficients: Sequence[float]) -> PowerSeries:
+def polynomial(coefficients: Sequence[float | int]) -> PowerSeries:
     """A polynomial, coefficients from the constant up."""
     return PowerSeries(name="polynomial", coefficients=tuple(float(c) for c in coefficients))
 

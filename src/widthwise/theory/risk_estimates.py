@@ -300,7 +300,7 @@ class _Population:
 
     def _white(self, m: int, ridge: float) -> float:
         """Kappa of very few rows, above all that were seen: there m kappa is the trace of the operator plus the ridge."""
-        return (self.kappa[-1] * self.first[-1] + ridge) / m
+        return float(self.kappa[-1] * self.first[-1] + ridge) / m
 
 
 def _population(spectrum: Spectrum, Y: Float[np.ndarray, "n k"]) -> _Population:
