@@ -90,7 +90,13 @@ def test_scales_of_the_output_differ_by_powers_of_the_width(net, power):
 
 
 def test_the_keys_of_what_moves_for_every_trained_set_and_kind_of_biases():
-    weights = {"first": ("W",), "hidden": ("W", "W2"), "last": ("a",), "weights": ("W", "W2", "a"), "all": ("W", "W2", "a")}
+    weights = {
+        "first": ("W",),
+        "hidden": ("W", "W2"),
+        "last": ("a",),
+        "weights": ("W", "W2", "a"),
+        "all": ("W", "W2", "a"),
+    }
     moving = {"first": ("b",), "hidden": ("b",), "last": ("c",), "all": ("b", "c")}
     for trained, names in weights.items():
         assert MLP(**DEEP, trained=trained, biases="frozen").trained_names == names
@@ -131,7 +137,10 @@ def test_variances_of_the_readout_and_of_the_output_bias_are_those_of_their_laws
     [
         ({"weight_laws": (Normal(1.0),)}, "weight_laws must hold one law for each of the 2 layers, or none; 1 came"),
         ({"bias_laws": (Normal(1.0), None, None)}, "bias_laws must hold one law for each of the 2 layers"),
-        ({"weight_laws": (Balanced(), None)}, "Balanced is a law of the readout, the last of weight_laws; it came at 0"),
+        (
+            {"weight_laws": (Balanced(), None)},
+            "Balanced is a law of the readout, the last of weight_laws; it came at 0",
+        ),
         ({"bias_laws": (Normal(1.0), None), "bias_variance": 1.0}, "biases have one law"),
         ({"weight_laws": (Normal(1.0), None), "kappa": 0.1}, "the first layer has one law"),
         ({"biases": "frozen"}, "biases='frozen' needs biases: give bias_laws or bias_variance"),
@@ -140,9 +149,15 @@ def test_variances_of_the_readout_and_of_the_output_bias_are_those_of_their_laws
             "trained='weights' leaves biases frozen: pass trained='all'",
         ),
         ({"bias_laws": (None, Normal(1.0))}, "an antisymmetric start has no output bias"),
-        ({"parametrisation": "plain", "weight_variance": 2.0}, "has no factors but the output's: leave weight_variance"),
+        (
+            {"parametrisation": "plain", "weight_variance": 2.0},
+            "has no factors but the output's: leave weight_variance",
+        ),
         ({"parametrisation": "plain", "alpha": math.nan}, "alpha must be a finite number"),
-        ({"parametrisation": "mean_field", "alpha": 1.0}, "alpha belongs to the 'chen2019' parametrisation and to 'plain'"),
+        (
+            {"parametrisation": "mean_field", "alpha": 1.0},
+            "alpha belongs to the 'chen2019' parametrisation and to 'plain'",
+        ),
         (
             {
                 "parametrisation": "chen2019",
