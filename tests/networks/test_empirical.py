@@ -128,13 +128,9 @@ NETS = [
     # Signs that are not of size one, with and without a factor; a network of one layer whose biases move with its weights.
     MLP(widths=(8,), parametrisation="standard", last_variance=3.0, outputs=2),
     MLP(widths=(8,), parametrisation="plain", alpha=-0.25, weight_laws=(None, Signs(0.3)), bias_laws=(Zeros(), None)),
-    # Every trained set of which the biases are frozen, and of one that has them in some layers only.
-    MLP(**DEEP, trained="hidden", outputs=2, bias_variance=0.3),
-    MLP(**DEEP, trained="all", bias_laws=(Normal(0.4), None, Normal(0.2), None), biases="frozen"),
+    # Biases in some layers only, with the hidden weights and with all.
     MLP(**DEEP, trained="all", bias_laws=(None, Normal(0.4), None, Zeros())),
     MLP(**DEEP, trained="hidden", bias_laws=(None, Normal(0.4), Zeros(), Normal(0.1)), biases="trained", outputs=2),
-    MLP(**DEEP, trained="first", bias_variance=0.3, biases="frozen"),
-    MLP(**DEEP, trained="all", parametrisation="mean_field", bias_variance=0.3, last_variance=0.5),
     MLP(
         widths=(6, 5),
         antisymmetric=False,
