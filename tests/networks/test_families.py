@@ -24,6 +24,7 @@ from widthwise.networks import (
     PseudoNetwork,
     ResidualNetwork,
     empirical_ntk,
+    monte_carlo_kernel,
     presets,
 )
 
@@ -190,6 +191,11 @@ def test_networks_without_gates_have_no_pseudo_network():
     object.__setattr__(unchecked, "net", LinearRNN())
     with pytest.raises(UsageError, match="holds the gates of an MLP; a LinearRNN came"):
         unchecked.__post_init__()
+
+
+def test_the_covariance_given_hidden_layers_is_for_fully_connected_networks():
+    with pytest.raises(UsageError, match="for a LinearRNN average products of outputs"):
+        monte_carlo_kernel(LinearRNN(), X, samples=2, seed=0, kind="nngp")
 
 
 def test_outputs_of_a_residual_network_are_those_of_the_formula():
