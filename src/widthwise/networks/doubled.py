@@ -16,7 +16,7 @@ TWIN = "twin."
 
 @dataclass(frozen=True)
 class Doubled:
-    r"""Antisymmetric start at any depth: two copies of a network that start equal, and half their difference.
+    r"""Antisymmetric start at any depth: the difference of two copies of a network that start equal.
 
     .. math:: f(x) = \frac{g_\theta(x) - g_{\theta'}(x)}{\sqrt 2}, \qquad \theta' = \theta \text{ at the start}
 

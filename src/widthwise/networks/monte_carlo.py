@@ -56,7 +56,7 @@ def monte_carlo_kernel(
     two outputs scatters at any width.
 
     Args:
-        net: the networks' law.
+        net: the networks' law, of any family for `ntk`.
         X: n rows.
         Z: m rows; X itself when not given.
         samples: number of networks, at least two; the standard error falls like its root.
@@ -64,8 +64,8 @@ def monte_carlo_kernel(
         kind: `ntk` or `nngp`.
 
     Raises:
-        UsageError: if an argument is not one that is known, or the covariance of an antisymmetric start, which is zero,
-            is asked.
+        UsageError: if an argument is not one that is known, or the covariance is asked of an antisymmetric start, where it
+            is zero, or of a network that is no `MLP`.
         DataError: if a matrix is not finite or the numbers of columns differ.
 
     References:
