@@ -90,6 +90,7 @@ def test_no_movement_costs_the_union_bound_and_nothing_else():
     assert found.complexity == pytest.approx(math.log(2 * math.sqrt(60) * len(GRID) / 0.025) / 60)
 
 
+@pytest.mark.slow
 def test_a_deviation_for_each_layer_is_chosen_no_worse_and_paid_for():
     net = MLP(widths=(8,), antisymmetric=False, trained="weights", readout="gaussian")
     X, y = sample(200, 4, noise=0.0)

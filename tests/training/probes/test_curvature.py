@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
+from widthwise import _checks
+from widthwise.errors import ResourceError
 from widthwise.networks import MLP
 from widthwise.training import probes
 from widthwise.training.probes.objective import total_loss
@@ -68,3 +70,9 @@ def test_a_loss_quadratic_in_the_parameters_has_the_kernels_eigenvalues(take):
 def test_what_is_no_number_stays_none(take):
     shot = take(NET, X, np.full((9, 2), np.inf))
     assert np.isnan(probes.HessianEnds(iterations=6)(shot)["smallest"])
+
+
+def test_vectors_that_do_not_fit_into_memory_are_refused_before_they_are_computed(take, monkeypatch):
+    monkeypatch.setattr(_checks, "available_memory", lambda: 1000)
+    with pytest.raises(ResourceError, match=r"basis of 26 Lanczos vectors.*fewer iterations"):
+        probes.HessianEnds()(take(NET, X, np.ones((9, 2))))

@@ -12,7 +12,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from widthwise._checks import count
+from widthwise._checks import count, enough_memory
 from widthwise._jax import float64
 from widthwise.networks.network import Network
 from widthwise.training.probes.host import doubles, measured, nothing
@@ -43,10 +43,17 @@ class HessianEnds:
         count(self.iterations, "iterations")
 
     def __call__(self, snapshot: Snapshot) -> dict[str, np.ndarray]:
-        """`smallest` and `largest`, with `smallest_residual` and `largest_residual`; in units of the loss over weights squared."""
+        """`smallest` and `largest`, with `smallest_residual` and `largest_residual`; in units of the loss over weights squared.
+
+        Raises:
+            ResourceError: if the Lanczos vectors do not fit into memory; before anything is computed.
+        """
         state = doubles(snapshot)
         size = sum(state.params[name].size for name in snapshot.net.trained_names)
         steps = min(self.iterations, size)
+        enough_memory(
+            8.0 * (steps + 4) * size, f"the basis of {steps} Lanczos vectors", "Give HessianEnds fewer iterations."
+        )
         vector = np.random.default_rng(self.seed).standard_normal(size)
         with float64():
             held = {name: jnp.asarray(value) for name, value in state.params.items()}
