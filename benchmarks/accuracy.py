@@ -85,7 +85,8 @@ def main() -> None:
             found = [errors(x, z, depth) for x, z in groups]
             worst = {side: max(one[side] for one in found) for side in sides}
             print(
-                f"| {kind} | {depth} | {worst['float64']:.1e} | {worst['float32']:.1e} | {worst['usual']:.1e} |", flush=True
+                f"| {kind} | {depth} | {worst['float64']:.1e} | {worst['float32']:.1e} | {worst['usual']:.1e} |",
+                flush=True,
             )
             if kind == "near duplicates" and depth == 10:
                 curves = {side: [one[side] for one in found] for side in sides}
