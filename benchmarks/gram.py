@@ -116,9 +116,13 @@ def growth(repeats: int) -> None:
     by_n = [median(n=n, d=64, dtype="float32", depth=3) for n in sizes]
     by_depth = [median(n=4096, d=64, dtype="float32", depth=depth) for depth in depths]
     in_n, in_depth = (np.polyfit(np.log(x), np.log(y), 1)[0] for x, y in ((sizes, by_n), (depths[:5], by_depth[:5])))
-    print(f"time against n, d = 64, depth 3: exponent {in_n:.2f}; {dict(zip(sizes, np.round(by_n, 3), strict=True))}")
     print(
-        f"time against depth 1 to 10, n = 4096: exponent {in_depth:.3f}; {dict(zip(depths, np.round(by_depth, 3), strict=True))}"
+        f"time against n, d = 64, depth 3: exponent {in_n:.2f}; "
+        f"{' '.join(f'{n}: {t:.3f}' for n, t in zip(sizes, by_n, strict=True))}"
+    )
+    print(
+        f"time against depth 1 to 10, n = 4096: exponent {in_depth:.3f}; "
+        f"{' '.join(f'{depth}: {t:.3f}' for depth, t in zip(depths, by_depth, strict=True))}"
     )
     figure = Figure(figsize=(7.2, 3), layout="constrained")
     FigureCanvasAgg(figure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -18,8 +19,12 @@ def finite_matrix(X: object, name: str = "X") -> Float[np.ndarray, "n d"]:
         DataError: if X is not a matrix of numbers, has no rows, or holds NaN or infinity; names the first cell.
     """
     try:
-        values = np.ascontiguousarray(X, dtype=np.float64)
-    except (TypeError, ValueError) as failure:
+        given: Any = X
+        # What NumPy does not know as an array may still lend its memory by DLPack.
+        if hasattr(given, "__dlpack__") and not hasattr(given, "__array__"):
+            given = np.from_dlpack(given)
+        values = np.ascontiguousarray(given, dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError, BufferError) as failure:
         raise DataError(f"{name} must be a matrix of numbers: {failure}") from None
     if values.ndim != 2 or 0 in values.shape:
         raise DataError(f"{name} must be a matrix with rows and columns; its shape is {values.shape}")

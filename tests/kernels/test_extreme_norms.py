@@ -73,7 +73,7 @@ def test_with_a_scale_of_their_own_kernels_are_right_from_the_smallest_norms_to_
 
 @pytest.mark.parametrize("kernel", [NTK(bias_variance=0.1), NTK(activation="erf")], ids=repr)
 def test_a_norm_that_overflows_is_refused_where_the_network_has_a_scale(kernel):
-    with pytest.raises(DataError, match="norms below 1e308.*row 1 has not"):
+    with pytest.raises(DataError, match=r"norms below 1e308.*row 1 has not"):
         kernel(np.array([[1.0] * 20, [1.7e308] * 20]))
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from widthwise.errors import DataError, ResourceError
-from widthwise.kernels import NNGP, NTK, HInf, LeakyReLU
+from widthwise.kernels import NNGP, NTK, HInf, LeakyReLU, passes
 from widthwise.kernels.series import has_series, profile, series
 from widthwise.kernels.tiles import FEW_COLUMNS, TILE
 
@@ -220,8 +220,38 @@ def test_every_kind_of_matrix_gives_the_same_bits():
     K = HInf()(X)
     for other in (X.tolist(), X.astype(np.float32), pd.DataFrame(X), jnp.asarray(X), np.asfortranarray(X)):
         assert np.array_equal(HInf()(other), K)
+
+    class Lent:
+        """Memory that is lent by DLPack alone."""
+
+        def __dlpack__(self, **options):
+            return X.astype(np.float32).__dlpack__(**options)
+
+        def __dlpack_device__(self):
+            return X.__dlpack_device__()
+
+    assert np.array_equal(HInf()(Lent()), K)
     torch = pytest.importorskip("torch", reason="torch is not installed")
     assert np.array_equal(HInf()(torch.tensor(X)), K)
+    with pytest.raises(DataError, match="requires grad"):
+        HInf()(torch.tensor(X, dtype=torch.float32, requires_grad=True))
+
+
+@pytest.mark.parametrize("kernel", [NTK(), NTK(depth=2, bias_variance=0.1)], ids=repr)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_device_that_multiplies_itself_has_the_same_values(kernel, dtype, monkeypatch):
+    """The path of a GPU, with the device that is there: nothing in it is NumPy's but what comes and what goes."""
+    X = rows(TILE + 30, 20)
+    X[3], X[4] = X[-1], -X[-2]
+    expected = kernel(X, dtype=dtype)
+    monkeypatch.setattr(passes, "on_cpu", lambda: False)
+    for cache in (passes.by_series, passes.by_recursion, passes.product):
+        cache.cache_clear()
+    found = kernel(X, dtype=dtype)
+    for cache in (passes.by_series, passes.by_recursion, passes.product):
+        cache.cache_clear()
+    assert np.array_equal(found, found.T)
+    assert np.all(np.abs(found - expected) <= 2 * BOUND[dtype] * sizes(kernel, X))
 
 
 @every_kernel

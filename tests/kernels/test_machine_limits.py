@@ -16,18 +16,19 @@ from widthwise.kernels import NTK
 from widthwise.kernels.tiles import Evaluator
 
 MEMORY = """
-import numpy as np
+import sys, numpy as np
 from pathlib import Path
 from widthwise.kernels import NTK
 
 def status(key):
     return next(int(l.split()[1]) * 1024 for l in Path("/proc/self/status").read_text().splitlines() if l.startswith(key))
 
-k, n = NTK(depth=3), 4000
-X = np.random.default_rng(0).standard_normal((n, 50))
+dtype, d, bias = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+k, n = NTK(depth=3, bias_variance=bias), 4000
+X = np.random.default_rng(0).standard_normal((n, d))
 # Compilation and the threads' scratch are there before; X and its directions are inputs.
-k(X[:1200], dtype="float32")
-out = np.empty((n, n), np.float32)
+k(X[:1200], dtype=dtype)
+out = np.empty((n, n), dtype)
 Path("/proc/self/clear_refs").write_text("5")
 before = status("VmRSS")
 k.gram(X, out)
@@ -37,8 +38,12 @@ print(status("VmHWM") - before - out.nbytes)
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's peak-memory counter")
-def test_a_gram_into_an_array_takes_64_megabytes_beside_it():
-    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize(
+    ("dtype", "d", "bias"), [("float32", 50, 0), ("float32", 784, 0), ("float64", 50, 0), ("float64", 8, 0.1)]
+)
+def test_a_gram_into_an_array_takes_64_megabytes_beside_it(dtype, d, bias):
+    arguments = [dtype, str(d), str(bias)]
+    done = subprocess.run([sys.executable, "-c", MEMORY, *arguments], capture_output=True, text=True, check=True)
     assert int(done.stdout) <= 64e6
 
 

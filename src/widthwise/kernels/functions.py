@@ -46,7 +46,7 @@ def evaluate(kernel: Kernel, x: Vector, z: Vector) -> Float[Array, ""]:
     acute = near <= far
     half = angle(jnp.where(acute, near, far), jnp)
     theta = jnp.where(acute, half, jnp.pi - half)
-    nngp_value, ntk_value = run(layers, theta, a, b, jnp, jnp.sin(half))
+    nngp_value, ntk_value = run(layers, theta, a, b, jnp, sine=jnp.sin(half))
     value: Float[Array, ""] = nngp_value if kernel.output == "nngp" else ntk_value
     return value
 

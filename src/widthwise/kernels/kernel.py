@@ -49,8 +49,14 @@ class Kernel:
             dtype: of the matrix and of the products behind it. Errors, relative to sqrt(K(x,x) K(z,z)), are below 1e-12
                 in float64 and 2e-6 in float32, near duplicates and antipodes included.
 
+        Returns:
+            The matrix. Positive semi-definite to rounding: scaled to a diagonal of one, a square one has no eigenvalue below
+            -n times the bound above. Values that the dtype cannot hold are infinite or zero, never NaN; others are right
+            whatever the norms of the rows, up to the largest float without biases, up to 1e308 with them and for erf.
+
         Raises:
-            DataError: if a matrix is not finite or the numbers of columns differ.
+            DataError: if a matrix is not finite, the numbers of columns differ, or a norm overflows where biases or erf set
+                a scale.
             UsageError: if the dtype is unknown.
             ResourceError: if the matrix does not fit into memory.
         """

@@ -56,7 +56,7 @@ def by_recursion(source: Source, layers: Layers, output: Output) -> Callable[...
         half = 2.0 * jnp.arcsin(jnp.minimum(t, 1.0))
         theta = jnp.where(side, half, jnp.pi - half)
         left, right = (a, b) if t.ndim == 1 else (a[:, None], b[None, :])
-        nngp, ntk = run(layers, theta, left, right, jnp, jnp.sin(half))
+        nngp, ntk = run(layers, theta, left, right, jnp, sine=jnp.sin(half))
         return jnp.broadcast_to(nngp if output == "nngp" else ntk, t.shape)
 
     return compiled(values)

@@ -73,7 +73,7 @@ def angle(near: Any, xp: ModuleType) -> Any:
     return xp.where(acute, half, xp.pi - half)
 
 
-def run(layers: Layers, theta: Any, a: Any, b: Any, xp: ModuleType, sine: Any = None) -> tuple[Any, Any]:
+def run(layers: Layers, theta: Any, a: Any, b: Any, xp: ModuleType, *, sine: Any = None) -> tuple[Any, Any]:
     """Output covariance and tangent kernel.
 
     Args:
