@@ -249,7 +249,7 @@ def test_the_first_step_under_random_signs_is_that_of_descent_up_to_signs():
 
 def test_path_steps_switch_neurons_off_and_balancing_keeps_the_function():
     X, _ = problem()
-    found = run(steps=200, regulariser=PathNorm(5.0))
+    found = run(steps=200, regulariser=PathNorm(1.0))
     a = np.asarray(found.params["a"])
     dead = np.linalg.norm(a, axis=1) == 0
     assert dead.any()

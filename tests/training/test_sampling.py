@@ -55,6 +55,6 @@ def test_schedules_are_their_formulas():
     np.testing.assert_allclose(Milestones(1.0, (2, 5))(steps), [1, 1, 0.1, 0.1, 0.1, 0.01, 0.01], rtol=1e-15)
     np.testing.assert_allclose(Cosine(2.0, 4, last=1.0)(steps)[[0, 2, 4, 6]], [2, 1.5, 1, 1], rtol=1e-15)
     np.testing.assert_allclose(Inverse(1.0, 2.0)(steps)[[0, 2, 6]], [1, 1 / 2, 1 / 4], rtol=1e-15)
-    for wrong in (lambda: Milestones(1.0, (5, 2)), lambda: Cosine(1.0, 0), lambda: Inverse(0.0, 1)):
+    for wrong in (lambda: Milestones(1.0, (5, 2)), lambda: Cosine(1.0, 0), lambda: Inverse(0.0, 1.0)):
         with pytest.raises(UsageError):
             wrong()
