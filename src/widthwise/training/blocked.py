@@ -33,8 +33,6 @@ from widthwise.training.task import Member, Task
 # Pre-activations of a block that a core's cache holds, about.
 _CACHED = 256 * 1024
 _LANES = 8
-# Multiplications of a step below which the calls cost more than the work, and JAX's one compiled loop is faster.
-_LEAST = 1_000_000
 # Those of a lane below which handing it to a thread costs more than it saves.
 _LANE = 16_000_000
 
@@ -47,12 +45,6 @@ def eligible(task: Task) -> bool:
         and not task.regularisers
         and task.batch_size is None
     )
-
-
-def worthwhile(task: Task) -> bool:
-    """Whether a step is enough work for it."""
-    n, d = task.X.shape
-    return bool(n * d * _width(task.net) >= _LEAST)
 
 
 def blocked_plan(task: Task, plan: Plan) -> Plan:

@@ -72,7 +72,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.nda
     if not Path(path).exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Read first: NumPy leaves a damaged file open.
+        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as archive:
             header = json.loads(bytes(archive["header"]))
             arrays = {name.removeprefix("a/"): archive[name] for name in archive.files if name != "header"}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as failure:

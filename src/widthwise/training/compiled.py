@@ -339,7 +339,7 @@ def _measures(net: Network, loss: str, probes: tuple[Probe, ...], own: Tree, sha
     return found
 
 
-def _named(probe: Probe, result: Array | Mapping[str, Array]) -> dict[str, Float[Array, "..."]]:
+def _named(probe: Probe, result: Any) -> dict[str, Any]:
     """Results of a probe by the names that they have in the history."""
     if isinstance(result, Mapping):
         return {f"{probe.name}.{key}": values for key, values in result.items()}

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from widthwise.errors import UsageError
-from widthwise.training.blocked import blocked_plan, eligible, worthwhile
+from widthwise.training.blocked import blocked_plan, eligible
 from widthwise.training.compiled import CompiledEngine
 from widthwise.training.plan import Mode, Plan, Precision
 from widthwise.training.task import Member, Task
@@ -23,8 +23,9 @@ _MOST = 16
 def planned(task: Task, members: Sequence[Member], plan: Plan | None, precision: Precision) -> Task:
     """The task with the plan given, or with one chosen for these networks.
 
-    On a CPU: blocks of neurons where the task allows it and a step is enough work, else networks one after the other. On
-    other devices: one after the other or side by side, whichever takes less time for a step.
+    On a CPU: blocks of neurons where the task allows it, else networks one after the other. A tiny network takes a compiled
+    step in less time than the calls of a blocked one, but only after a second of compiling. On other devices: one after the
+    other or side by side, whichever takes less time for a step.
 
     Raises:
         UsageError: if a blocked plan is given for a task that it cannot train.
@@ -41,7 +42,7 @@ def planned(task: Task, members: Sequence[Member], plan: Plan | None, precision:
     batch = max(1, min(len(members), _MOST, int(_TOGETHER // bytes_each)))
     chosen = Plan(dtype=precision, device=device, batch=batch)
     if device == "cpu":
-        if eligible(task) and worthwhile(task):
+        if eligible(task):
             chosen = blocked_plan(task, chosen)
         return replace(task, plan=chosen)
     if batch > 1:
