@@ -21,7 +21,7 @@ import scipy.linalg
 from jaxtyping import Float
 
 from widthwise._checks import available_memory, columns, count, positive
-from widthwise.errors import UsageError
+from widthwise.errors import DataError, UsageError
 from widthwise.pages.progress import Progress
 from widthwise.solvers.checkpoints import Checkpoint
 from widthwise.solvers.coincidence import coincident_rows
@@ -122,6 +122,8 @@ def solve(
         raise UsageError(f"ridge must be a finite number of at least zero; {ridge!r} came")
     if solver not in SOLVERS:
         raise UsageError(f"solver must be one of {', '.join(SOLVERS)}; {solver!r} came")
+    if isinstance(A, Matrix) and not np.isfinite(A.matmul(np.ones((n, 1)))).all():
+        raise DataError("K must be finite; it holds NaN or infinity, or rows whose sum overflows")
     positive(tol, "tol")
     count(max_iterations, "max_iterations")
     if checkpoint is not None and solver not in ("auto", "cg"):
@@ -232,25 +234,25 @@ def _mixed(job: _Job) -> Solution:
         return _in_range(job, held)
     X = factor.solve(job.Y)
     relative = job.relative(X, product)
-    history = [float(relative.max())]
+    history = [float(relative.max(initial=0.0))]
     goal = 0.1 * job.tol
-    while relative.max() > goal and len(history) < STEPS:
+    while relative.max(initial=0.0) > goal and len(history) < STEPS:
         refined = X + factor.solve(job.Y - product(X))
         new = job.relative(refined, product)
-        if not new.max() < 0.5 * relative.max():
+        if not new.max(initial=0.0) < 0.5 * relative.max(initial=0.0):
             break
         X, relative = refined, new
-        history.append(float(relative.max()))
+        history.append(float(relative.max(initial=0.0)))
     iterations = 0
     condition = factor.condition
-    if relative.max() > job.tol:
+    if relative.max(initial=0.0) > job.tol:
         few = replace(job, max_iterations=min(job.max_iterations, FEW))
         done = _refine(few, product, product, CholeskyFactor(factor), "float64")
-        if done.relative.max() < relative.max():
+        if done.relative.max(initial=0.0) < relative.max(initial=0.0):
             X, relative, iterations = done.X, done.relative, done.iterations
             history.extend(done.history)
         condition = max(condition, done.ritz[1] / done.ritz[0] if done.ritz[0] > 0 else np.inf)
-        if relative.max() > job.tol or done.outside.any():
+        if relative.max(initial=0.0) > job.tol or done.outside.any():
             return _cholesky(replace(job, reason=f"{job.reason}; but float32 does not hold this matrix"))
     return _solution(
         job,
