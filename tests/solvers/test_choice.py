@@ -216,13 +216,14 @@ def test_inducing_points_that_are_all_rows_are_exact_and_fewer_are_said_to_appro
     np.testing.assert_allclose(C @ few.coefficients[points], C @ expected, atol=1e-8 * np.linalg.norm(Y))
 
 
-def test_a_checkpoint_goes_on_where_it_stopped_and_is_refused_by_another_system(tmp_path, monkeypatch):
-    monkeypatch.setattr("widthwise.solvers.checkpoints.INTERVAL", 0.01)
+@pytest.mark.parametrize("interval", [0.0, 1e9], ids=["written as it goes", "written when interrupted"])
+def test_a_checkpoint_goes_on_where_it_stopped_and_is_refused_by_another_system(tmp_path, monkeypatch, interval):
+    monkeypatch.setattr("widthwise.solvers.checkpoints.INTERVAL", interval)
     K = spectrum_of(np.geomspace(1, 1e-5, 150))
     Y = np.random.default_rng(1).standard_normal((150, 2))
     path = tmp_path / "state.npz"
-    asked = {"solver": "cg", "tol": 1e-9, "rank": 10, "checkpoint": path}
-    whole = solve(K, Y, solver="cg", tol=1e-9, rank=10)
+    asked = {"solver": "cg", "tol": 1e-9, "rank": 30, "checkpoint": path}
+    whole = solve(K, Y, solver="cg", tol=1e-9, rank=30)
     calls = []
 
     class Killed:
@@ -290,6 +291,21 @@ def test_wrong_arguments_are_refused(arguments, message):
     """As a user calls it, without the live check of types."""
     with pytest.raises(UsageError, match=message):
         inspect.unwrap(solve)(np.eye(3), np.ones(3), **arguments)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_matrix_that_is_not_finite_is_refused(bad):
+    K = np.eye(4)
+    K[2, 1] = bad
+    with pytest.raises(DataError, match="K must be finite"):
+        solve(K, np.ones(4))
+
+
+@pytest.mark.parametrize("solver", [*DIRECT, "cg", "nystroem"])
+def test_targets_of_zero_have_coefficients_of_zero(solver):
+    found = solve(spectrum_of(np.geomspace(1, 1e-2, 20)), np.zeros((20, 2)), solver=solver, ridge=0.1)
+    assert np.array_equal(found.coefficients, np.zeros((20, 2)))
+    assert found.residual == 0.0
 
 
 def test_what_is_no_matrix_is_refused():

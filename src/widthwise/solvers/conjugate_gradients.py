@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -165,6 +164,7 @@ class _State:
     def __post_init__(self) -> None:
         self.X = np.zeros((self.n, self.k))
         self.inner = np.zeros((self.n, self.k))
+        self.pending = np.zeros((self.n, self.k))
         self.Q = self.S = np.zeros((self.n, 0))
         self.C = np.zeros((0, self.k))
 
@@ -211,37 +211,48 @@ class _State:
         starts = np.where(starts > 0, starts, 1.0)
         best, waited = np.inf, 0
         lanczos = _Tridiagonal()
-        inner: Any = np.zeros_like(B)
-        first = True
-        while self.Q.shape[1] and self.iterations < system.most:
-            level = float((np.linalg.norm(self.C, axis=0) / starts).max())
-            if waited > PATIENCE:
-                break
-            if level <= goal or (level <= 30 * goal and self.iterations % LOOK == 0):
-                left = np.linalg.norm(P.forward(self.Q @ self.C), axis=0)
-                # The preconditioned norm may flatter: what counts is that of the system itself.
-                if np.all(left <= goal * np.linalg.norm(B, axis=0)) or level <= FLATTERED * goal:
-                    break
-            best, waited = (level, 0) if level < 0.99 * best else (best, waited + 1)
-            W = P.inverse(system.quick(P.inverse_transposed(self.S)))
-            inverse = _inverse(self.S.T @ W)
-            inner = inner + self.S @ (inverse @ self.C)
-            Q, zeta = _orthonormal(self.Q - W @ inverse)
-            lanczos.add(inverse, zeta)
-            self.S = Q + self.S @ zeta.T
-            self.C = zeta @ self.C
-            self.Q = Q
-            self.iterations += 1
-            system.advance(self.iterations, level * unit)
-            if checkpoint is not None and checkpoint.due():
-                self.inner = self.inner + P.inverse_transposed(inner)
-                inner = np.zeros_like(B)
+        # Steps since the solution was last brought up to date, in the preconditioned system.
+        self.pending = np.zeros_like(B)
+        sizes = np.linalg.norm(B, axis=0)
+        try:
+            while self.Q.shape[1] and self.iterations < system.most and waited <= PATIENCE:
+                now = float((np.linalg.norm(self.C, axis=0) / starts).max())
+                if now <= goal or (now <= 30 * goal and self.iterations % LOOK == 0):
+                    left = np.linalg.norm(P.forward(self.Q @ self.C), axis=0)
+                    # The preconditioned norm may flatter: what counts is that of the system itself.
+                    if np.all(left <= goal * sizes) or now <= FLATTERED * goal:
+                        break
+                best, waited = (now, 0) if now < 0.99 * best else (best, waited + 1)
+                self._step(system, lanczos)
+                system.advance(self.iterations, now * unit)
+                if checkpoint is not None and checkpoint.due():
+                    self._settle(P)
+                    self.keep(checkpoint)
+        except KeyboardInterrupt:
+            if checkpoint is not None:
+                self._settle(P)
                 self.keep(checkpoint)
-            first = False
-        if not first:
-            self.inner = self.inner + P.inverse_transposed(inner)
+            raise
+        self._settle(P)
+        if lanczos.steps:
             low, high = lanczos.ends()
             self.smallest, self.largest = min(self.smallest, low), max(self.largest, high)
+
+    def _step(self, system: _System, lanczos: _Tridiagonal) -> None:
+        P = system.P
+        W = P.inverse(system.quick(P.inverse_transposed(self.S)))
+        inverse = _inverse(self.S.T @ W)
+        pending = self.pending + self.S @ (inverse @ self.C)
+        Q, zeta = _orthonormal(self.Q - W @ inverse)
+        S, C = Q + self.S @ zeta.T, zeta @ self.C
+        lanczos.add(inverse, zeta)
+        # All at once, so that an interrupted step leaves the state of the one before.
+        self.pending, self.S, self.C, self.Q, self.iterations = pending, S, C, Q, self.iterations + 1
+
+    def _settle(self, P: Preconditioner) -> None:
+        """Bring the solution of the round up to date."""
+        self.inner = self.inner + P.inverse_transposed(self.pending)
+        self.pending = np.zeros_like(self.pending)
 
 
 class _Tridiagonal:
@@ -251,6 +262,11 @@ class _Tridiagonal:
         self._diagonal: list[Float[np.ndarray, "s s"]] = []
         self._below: list[Float[np.ndarray, "t s"]] = []
         self._carry: Float[np.ndarray, "t t"] | None = None
+
+    @property
+    def steps(self) -> int:
+        """Steps told so far."""
+        return len(self._diagonal)
 
     def add(self, inverse: Float[np.ndarray, "s s"], zeta: Float[np.ndarray, "t s"]) -> None:
         delta = np.linalg.pinv(inverse, hermitian=True)

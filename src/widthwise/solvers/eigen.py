@@ -24,12 +24,13 @@ class Eigenvectors:
     """Orthonormal eigenvectors as factors: reflections, then the eigenvectors of a tridiagonal matrix.
 
     Attributes:
-        reflections: below its first subdiagonal, LAPACK's reflectors.
+        reflections: LAPACK's reflectors of rows 1 to n - 1, column-major, below and on the diagonal.
         scalars: their scalar factors.
-        tridiagonal: eigenvectors of the tridiagonal matrix, largest eigenvalue first.
+        tridiagonal: eigenvectors of the tridiagonal matrix, smallest eigenvalue first, as LAPACK has them; what comes and
+            goes is in the order of the eigenvalues, largest first.
     """
 
-    reflections: Float[np.ndarray, "n n"]
+    reflections: Float[np.ndarray, "m m"]
     scalars: Float[np.ndarray, " m"]
     tridiagonal: Float[np.ndarray, "n n"]
 
@@ -40,22 +41,22 @@ class Eigenvectors:
 
     def project(self, Y: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
         """V' Y."""
-        return np.asarray(self.tridiagonal.T @ self._reflect(Y, "T"))
+        # Rows are turned round, not the matrix: BLAS would copy one with a negative stride.
+        return np.asarray((self.tridiagonal.T @ self._reflect(Y, "T"))[::-1])
 
     def combine(self, coefficients: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
         """V C."""
-        return self._reflect(self.tridiagonal @ coefficients, "N")
+        return self._reflect(self.tridiagonal @ np.ascontiguousarray(coefficients[::-1]), "N")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Float[np.ndarray, "n n"]:
         """V itself, which takes as many operations as the rest."""
-        return self._reflect(self.tridiagonal, "N").astype(dtype or np.float64, copy=False)
+        return self._reflect(self.tridiagonal, "N")[:, ::-1].astype(dtype or np.float64, copy=False)
 
     def _reflect(self, Y: Float[np.ndarray, "n k"], side: str) -> Float[np.ndarray, "n k"]:
         found = np.array(Y, dtype=np.float64, order="F")
         if len(found) > 1:
-            below = self.reflections[1:, :-1]
             size = max(1, found.shape[1]) * 64
-            part, _, _ = lapack.dormqr("L", side, below, self.scalars, np.asfortranarray(found[1:]), size)
+            part, _, _ = lapack.dormqr("L", side, self.reflections, self.scalars, np.asfortranarray(found[1:]), size)
             found[1:] = part
         return found
 
@@ -87,13 +88,16 @@ def eigh_factors(K: Float[np.ndarray, "n n"]) -> tuple[Float[np.ndarray, " n"], 
     n = len(K)
     if n == 1:
         return K[0].astype(np.float64), Eigenvectors(
-            reflections=np.zeros((1, 1)), scalars=np.zeros(0), tridiagonal=np.ones((1, 1))
+            reflections=np.zeros((0, 0)), scalars=np.zeros(0), tridiagonal=np.ones((1, 1))
         )
     work = np.array(K, dtype=np.float64, order="F")
     size, _ = lapack.dsytrd_lwork(n, lower=1)
     reflections, diagonal, off, scalars, _ = lapack.dsytrd(work, lower=1, lwork=int(size), overwrite_a=1)
+    # LAPACK's wrapper would copy a part of an array in every call: it is cut out once.
+    reflections = np.asfortranarray(reflections[1:, :-1])
+    del work
     values, vectors = _tridiagonal(diagonal, off)
-    return values[::-1].copy(), Eigenvectors(reflections=reflections, scalars=scalars, tridiagonal=vectors[:, ::-1])
+    return values[::-1].copy(), Eigenvectors(reflections=reflections, scalars=scalars, tridiagonal=vectors)
 
 
 def _tridiagonal(

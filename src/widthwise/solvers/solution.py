@@ -17,8 +17,9 @@ class Solution:
         ridge: what was added to the diagonal of K.
         solver: `cholesky`, `mixed`, `eigen`, `cg` or `nystroem`.
         reason: why this one.
-        residual: |Y - (K + ridge I) A| / |Y| in float64 from the matrix itself, the worst column's; where the system is
-            singular, of the part of Y within its range. For `nystroem` it is that of the exact system, which is not solved.
+        residual: |Y - (K + ridge I) A| / |Y|, the worst column's, in float64 from the matrix itself, or from all of its float64
+            values where these are held. Where the system is singular, of the part of Y within its range; for `nystroem`, of
+            the normal equations that stand in for the system.
         by_column: the same for each column.
         tol: what was asked of the residual.
         condition: estimate of the condition number of K + ridge I; infinite where it is singular to working precision.
