@@ -128,8 +128,6 @@ def test_arguments_outside_their_range_are_named():
         ww.conditions("iris", pad=-1.0)
     with pytest.raises(UsageError, match="subsample"):
         inspect.unwrap(ww.conditions)("iris", subsample="last")
-    with pytest.raises(DataError, match="at least 2 rows"):
-        ww.conditions((np.ones((1, 2)), np.ones(1)), task="regression")
 
 
 # Section 4 of the survey of conditions: widths at one digit, and what they were worked out from.

@@ -235,8 +235,6 @@ def conditions(
     if pad is not None and not (np.isfinite(pad) and pad >= 0):
         raise UsageError(f"pad must be a finite number of at least 0; {pad!r} came")
     whole = load(data, y, target=target, task=task)
-    if whole.n < FEWEST_ROWS:
-        raise DataError(f"width conditions need at least {FEWEST_ROWS} rows; {whole.source} has {whole.n}")
     ds, how = whole, ""
     if whole.n > max_n and subsample == "first":
         ds, how = whole.take(np.arange(max_n)), f"the first {max_n} of {whole.n} rows in the order of the source"
