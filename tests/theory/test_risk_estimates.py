@@ -71,11 +71,11 @@ def test_equal_eigenvalues_have_their_closed_form(n, d, ridge):
 
 @pytest.mark.parametrize("n", [30, 120])
 def test_a_known_population_predicts_ridge_regression_that_was_run(n):
-    rng, ridge, runs = np.random.default_rng(n), 0.05, 40
+    rng, ridge, runs = np.random.default_rng(n), 0.05, 30
     errors = []
     for _ in range(runs):
         A, y = draw(n, rng)
-        held, targets = draw(400, rng)
+        held, targets = draw(200, rng)
         alpha = np.linalg.solve(A @ A.T + ridge * np.eye(n), y)
         errors.append(np.mean((held @ (A.T @ alpha) - targets) ** 2))
     expected = theory.eigenlearning(VALUES, ENERGIES, n=n, ridge=ridge, noise_variance=NOISE)
@@ -158,5 +158,5 @@ def test_arguments_outside_their_range_are_named():
 def test_under_a_huge_ridge_nothing_is_learned_at_any_size():
     A, y = draw(50, np.random.default_rng(7))
     found = theory.learning_curve(A @ A.T, y, sizes=[1, 50, 5000], ridge=1e12, blocks=0)
-    # What is learned is at most m tr(K) / (n ridge), some 1e-8; the error is the mean square of the targets.
-    np.testing.assert_allclose(found.error, np.mean(y**2), rtol=1e-4)
+    # The largest ridge that is looked at is a thousand traces, under which a thousandth of the targets is still fitted.
+    np.testing.assert_allclose(found.error, np.mean(y**2), rtol=1e-3)
