@@ -12,8 +12,9 @@ import widthwise as ww
 def test_the_table_is_printed_and_says_that_nothing_was_measured(run, table):
     done = run("conditions", table, "--target", "label")
     assert done.code == 0
-    for part in ("Du et al. 2018", "not measured", "width asked, at constant 1", "never advice", "smallest eigenvalue"):
-        assert part.replace(" ", "") in done.out.replace(" ", "").replace("\n", "") or part in done.out
+    # Cells are wrapped by the width of the terminal; words are not.
+    for word in ("Du", "n^6", "delta^3)", "measured", "second-hand", "never", "advice", "eigenvalue", "gamma"):
+        assert word in done.out
     assert done.err == ""
 
 
@@ -38,7 +39,7 @@ def test_a_page_is_written_where_one_is_wanted(run, table, tmp_path):
     path = tmp_path / "conditions.html"
     done = run("conditions", table, "--out", path)
     assert done.code == 0
-    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert path.read_text(encoding="utf-8").lower().startswith("<!doctype html>")
     assert str(path) in done.err.replace("\n", "")
 
 

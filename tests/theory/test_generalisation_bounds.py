@@ -156,3 +156,17 @@ def test_the_rate_and_the_arguments():
         theory.network_bounds(weights, X, codes + 1)
     with pytest.raises(DataError, match="6 columns"):
         theory.network_bounds(weights, X[:, :5], codes)
+
+
+def test_every_bound_names_its_source_its_kind_and_how_it_is_known():
+    weights, X, codes, _ = random_features(40, 8, 1)
+    K, y = HInf()(X), 2.0 * codes - 1.0
+    found = (*theory.bounds(K, y, ridge=1.0), *theory.network_bounds(weights, X, codes))
+    assert len({bound.key for bound in found}) == len(found)
+    for bound in found:
+        assert bound.kind in ("full constants", "leading term", "measure")
+        assert bound.confidence in ("read", "code", "memory", "derived")
+        assert bound.name
+        assert bound.source
+        assert bound.hypotheses
+        assert bound.vacuous == (bound.kind != "measure" and not bound.value < 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 
 import numpy as np
@@ -171,7 +172,7 @@ def test_arguments_outside_their_range_are_named():
     with pytest.raises(UsageError, match="failure"):
         measured(X, np.arange(5) % 2, failure=1.0)
     with pytest.raises(DataError, match="one row for each of the 5 rows"):
-        theory.width_facts(X, np.arange(5) % 2, np.eye(4))
+        inspect.unwrap(theory.width_facts)(X, np.arange(5) % 2, np.eye(4))
     with pytest.raises(UsageError, match="observed"):
         theory.width_conditions(FACTS, observed=0.0)
 

@@ -18,6 +18,7 @@ from widthwise.audits.installation import versions
 from widthwise.datasets import Scale, load, prepare, resolve_scale, stratified_rows
 from widthwise.errors import DataError, UsageError
 from widthwise.kernels import HInf
+from widthwise.pages.progress import Progress
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -201,6 +202,7 @@ def conditions(
     start: float = 1.0,
     observed: float | None = None,
     seed: int = 0,
+    progress: bool = False,
 ) -> ConditionsResult:
     """Evaluate every published width condition on a labelled data set.
 
@@ -219,6 +221,7 @@ def conditions(
         start: kappa, standard deviation of the first weights.
         observed: a width at which networks were seen to train, for the vacuity; nothing is trained here.
         seed: of the subsample.
+        progress: show progress on stderr where the work takes more than two seconds.
 
     Returns:
         The table, which writes itself as JSON and as a page.
@@ -235,8 +238,6 @@ def conditions(
     if pad is not None and not (np.isfinite(pad) and pad >= 0):
         raise UsageError(f"pad must be a finite number of at least 0; {pad!r} came")
     whole = load(data, y, target=target, task=task)
-    if whole.n < FEWEST_ROWS:
-        raise DataError(f"width conditions need at least {FEWEST_ROWS} rows; {whole.source} has {whole.n}")
     ds, how = whole, ""
     if whole.n > max_n and subsample == "first":
         ds, how = whole.take(np.arange(max_n)), f"the first {max_n} of {whole.n} rows in the order of the source"
@@ -250,16 +251,13 @@ def conditions(
     features = prepare(ds.X, scale=resolved, tau=tau)
     classified = ds.task == "classification"
     labels = ds.y.astype(np.int64) if classified else np.asarray(ds.y, dtype=np.float64)
-    found = theory.width_facts(
-        features.X,
-        labels,
-        HInf()(features.X),
-        depth=depth,
-        failure=failure,
-        accuracy=accuracy,
-        start=start,
-    )
-    shape = theory.structure(features.X, labels) if classified and found.classes > 1 else None
+    with Progress(3.0, label="kernel", enabled=progress) as bar:
+        H = HInf()(features.X)
+        bar.advance(1.0, "eigenvalues and margins")
+        found = theory.width_facts(features.X, labels, H, depth=depth, failure=failure, accuracy=accuracy, start=start)
+        bar.advance(1.0, "separation")
+        shape = theory.structure(features.X, labels) if classified and found.classes > 1 else None
+        bar.advance(1.0)
     rows = theory.width_conditions(found, observed=observed)
     return ConditionsResult(
         source=ds.source,

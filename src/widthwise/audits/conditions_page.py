@@ -82,7 +82,10 @@ def alerts(result: ConditionsResult) -> tuple[Alert, ...]:
     found.extend(Alert(level="warning", text=escape(note[0].upper() + note[1:], limit=400) + ".") for note in notes)
     if result.facts.merged:
         found.append(
-            Alert(level="info", text=f"{count(result.facts.merged)} rows repeat another one and its target; merged.")
+            Alert(
+                level="info",
+                text=f"Merged, since they repeat another row and its target: {count(result.facts.merged)}.",
+            )
         )
     if result.subsample:
         found.append(Alert(level="info", text=f"Only a part was used: {escape(result.subsample, limit=400)}."))

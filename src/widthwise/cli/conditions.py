@@ -62,7 +62,7 @@ def conditions(data: str, out: Path | None, form: str, **options: Any) -> None:
     """
     import widthwise as ww  # noqa: PLC0415 - a second of imports, only for those who ask
 
-    result = ww.conditions(data, **options)
+    result = ww.conditions(data, progress=True, **options)
     if out is not None:
         result.to_html(out)
         click.echo(f"Wrote {out}", err=True)

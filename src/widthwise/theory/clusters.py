@@ -108,12 +108,10 @@ def structure(X: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"]) -> Str
     def split(limit: float) -> list[int]:
         return [n - int(np.count_nonzero(h <= limit)) for n, h in zip(sizes, heights, strict=True)]
 
-    # The limit shrinks with l, so needs rise; the smallest l with needs <= l is found by walking up.
+    # The limit shrinks with l, so the need only grows: the first l that meets its own need is the smallest.
     components = 1
-    while max(split(pair.distance / (8.0 * components))) > components:
-        components = max(components + 1, min(max(split(pair.distance / (8.0 * components))), max(sizes)))
-        while components > 1 and max(split(pair.distance / (8.0 * (components - 1)))) <= components - 1:
-            components -= 1
+    while (needed := max(split(pair.distance / (8.0 * components)))) > components:
+        components = needed
     limit = pair.distance / (8.0 * components)
     by_class = split(limit)
     largest = max((float(h[h <= limit].max(initial=0.0)) for h in heights), default=0.0)

@@ -52,9 +52,10 @@ class Margin:
 
     @property
     def support(self) -> tuple[int, ...]:
-        """Rows of positive weight, heaviest first; where the margin is 0, rows that no function separates."""
+        """Rows of weight, heaviest first; where the margin is 0, rows that no function separates. A millionth is rounding."""
         order = np.argsort(-self.weights, kind="stable")
-        return tuple(int(i) for i in order if self.weights[i] > 0)
+        least = 1e-6 * float(self.weights.max())
+        return tuple(int(i) for i in order if self.weights[i] > least)
 
     def cao_gu(self, depth: int = 1) -> float:
         r"""Leading term of Cao and Gu's corollary, :math:`L / (\gamma\sqrt n)`; infinite where the margin is 0.

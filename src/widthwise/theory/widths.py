@@ -71,27 +71,27 @@ class WidthRow:
     vacuity: float | None
 
 
-def _log(value: float) -> float:
+def _log(value: int | float) -> float:
     return float(np.log10(value))
 
 
-def _n(f: WidthFacts, power: float) -> float:
+def _n(f: WidthFacts, power: int | float) -> float:
     return power * _log(f.n)
 
 
-def _lambda(f: WidthFacts, power: float) -> float:
+def _lambda(f: WidthFacts, power: int | float) -> float:
     return power * _log(f.lambda_0)
 
 
-def _phi(f: WidthFacts, power: float) -> float:
+def _phi(f: WidthFacts, power: int | float) -> float:
     return power * _log(f.phi)
 
 
-def _gamma(f: WidthFacts, power: float) -> float:
+def _gamma(f: WidthFacts, power: int | float) -> float:
     return power * _log(f.gamma or np.nan)
 
 
-def _depth(f: WidthFacts, power: float) -> float:
+def _depth(f: WidthFacts, power: int | float) -> float:
     return power * _log(f.depth)
 
 
