@@ -312,7 +312,7 @@ def test_probes_see_the_update_at_their_cadence_whatever_they_run_on():
     np.testing.assert_allclose(norms, found.history.probes["host"], rtol=0, atol=ATOL)
     assert norms[0] == 0
     assert norms[-1] == pytest.approx(np.linalg.norm(np.asarray(found.update["W"])), abs=ATOL)
-    with pytest.raises(UsageError, match="probes must have different names"):
+    with pytest.raises(UsageError, match="every probe needs a name of its own"):
         run(probes=(Moved(), Moved()))
 
 

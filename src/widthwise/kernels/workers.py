@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from threadpoolctl import threadpool_limits
+from widthwise._threads import one_blas_thread
 
 WORKERS = 2
 
@@ -68,30 +68,8 @@ class Workers:
                 future.cancel()
 
 
-_limit = threading.Lock()
-_limited: list[threadpool_limits] = []
-_callers = 0
-
-
 @contextmanager
 def workers() -> Iterator[Workers]:
     """Threads for tiles; BLAS keeps to one thread for each while they are there."""
-    with _one_blas_thread(), ThreadPoolExecutor(many := min(WORKERS, os.cpu_count() or 1)) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(many := min(WORKERS, os.cpu_count() or 1)) as pool:
         yield Workers(pool, many)
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """The limit is the whole process's: the first of several callers at once sets it, the last one takes it back."""
-    global _callers  # noqa: PLW0603
-    with _limit:
-        if _callers == 0:
-            _limited.append(threadpool_limits(1, user_api="blas"))
-        _callers += 1
-    try:
-        yield
-    finally:
-        with _limit:
-            _callers -= 1
-            if _callers == 0:
-                _limited.pop().restore_original_limits()

@@ -327,7 +327,7 @@ def half_lives(
 
 def worst_labels(spectrum: Spectrum) -> Float[np.ndarray, " n"]:
     """Labels that are fitted last: the eigenvector of the smallest eigenvalue, scaled to the norm of -1/+1 labels."""
-    return np.asarray(spectrum.vectors[:, -1] * np.sqrt(len(spectrum.values)))
+    return np.asarray(np.asarray(spectrum.vectors)[:, -1] * np.sqrt(len(spectrum.values)))
 
 
 def test_curve(

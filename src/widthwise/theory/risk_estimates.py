@@ -313,10 +313,11 @@ def _population(spectrum: Spectrum, Y: Float[np.ndarray, "n k"]) -> _Population:
         ridges = np.concatenate([[0.0], ridges])
     inverse = 1.0 / (values[None, :] + ridges[:, None])
     first, second = inverse.sum(axis=1), np.sum(inverse**2, axis=1)
-    diagonal = spectrum.vectors**2 @ inverse.T
+    vectors = np.asarray(spectrum.vectors)
+    diagonal = vectors**2 @ inverse.T
     left_out = np.zeros(len(ridges))
     for column in spectrum.project(Y).T:
-        left_out += np.mean((spectrum.vectors @ (inverse * column).T / diagonal) ** 2, axis=0)
+        left_out += np.mean((vectors @ (inverse * column).T / diagonal) ** 2, axis=0)
     return _Population(
         kappa=1.0 / first,
         first=np.sum(values[None, :] * inverse, axis=1),

@@ -78,19 +78,26 @@ def targets(
     return Y
 
 
+def by_row(loss: str, outputs: Outputs, Y: Outputs) -> Any:
+    """Loss of each row by itself; their sum is `squared`, their mean the other losses."""
+    xp = _arrays(outputs)
+    name = known(loss)
+    if name == "squared":
+        return xp.sum((outputs - Y) ** 2, axis=1) / 2
+    if name == "mean_squared":
+        return xp.sum((outputs - Y) ** 2, axis=1) / outputs.shape[1]
+    if name == "logistic":
+        return xp.sum(xp.logaddexp(xp.zeros_like(outputs), -Y * outputs), axis=1)
+    top = outputs.max(axis=1, keepdims=True)
+    logs = outputs - top - xp.log(xp.sum(xp.exp(outputs - top), axis=1, keepdims=True))
+    return -xp.sum(Y * logs, axis=1)
+
+
 def value(loss: str, outputs: Outputs, Y: Outputs) -> Any:
     """The loss, in the units of the table above."""
     xp = _arrays(outputs)
-    n, k = outputs.shape
-    if loss == "squared":
-        return xp.sum((outputs - Y) ** 2) / 2
-    if loss == "mean_squared":
-        return xp.sum((outputs - Y) ** 2) / (n * k)
-    if loss == "logistic":
-        return xp.sum(xp.logaddexp(xp.zeros_like(outputs), -Y * outputs)) / n
-    top = outputs.max(axis=1, keepdims=True)
-    logs = outputs - top - xp.log(xp.sum(xp.exp(outputs - top), axis=1, keepdims=True))
-    return -xp.sum(Y * logs) / n
+    rows = by_row(loss, outputs, Y)
+    return xp.sum(rows) if loss == "squared" else xp.sum(rows) / len(outputs)
 
 
 def residual(loss: str, outputs: Outputs, Y: Outputs) -> Any:
@@ -111,6 +118,12 @@ def residual(loss: str, outputs: Outputs, Y: Outputs) -> Any:
 def slope(loss: str, outputs: Outputs, Y: Outputs) -> Any:
     """Derivative of the loss in the outputs: the residual times `share`."""
     return residual(loss, outputs, Y) * share(loss, *outputs.shape)
+
+
+def slope_by_row(loss: str, outputs: Outputs, Y: Outputs) -> Any:
+    """Derivative of each row's own loss in its outputs: f - y for `squared`."""
+    factor = 2.0 / outputs.shape[1] if known(loss) == "mean_squared" else 1.0
+    return residual(loss, outputs, Y) * factor
 
 
 def share(loss: str, n: int, k: int) -> float:

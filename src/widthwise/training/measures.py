@@ -22,9 +22,9 @@ from widthwise.errors import DataError, UsageError
 from widthwise.kernels.activations import piecewise_linear
 from widthwise.networks.mlp import MLP
 from widthwise.networks.network import Network
+from widthwise.training import losses
 from widthwise.training.probes.fit import margins
 from widthwise.training.probes.neurons import bias_of
-from widthwise.training.probes.objective import known, row_losses
 
 Measure = Literal["loss", "error"]
 Normaliser = Literal["none", "spectral", "path"]
@@ -329,7 +329,7 @@ def problem(
         UsageError: if the loss is not known.
         DataError: if the data are not finite or do not fit.
     """
-    known(loss)
+    losses.known(loss)
     rows = finite_matrix(X)
     targets = columns(y, len(rows))
     if targets.shape[1] != net.outputs:
@@ -347,7 +347,7 @@ def measure_of(net: Network, params: dict[str, Array], X: Array, Y: Array, *, lo
     """Mean loss per row, or share of margins at most zero; an output that is no number is an error."""
     outputs = net.apply(params, X)
     if measure == "loss":
-        return jnp.mean(row_losses(loss, outputs, Y))
+        return jnp.mean(losses.by_row(loss, outputs, Y))
     share: Array = jnp.mean(~(margins(loss, outputs, Y) > 0), dtype=outputs.dtype)
     return share
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -24,6 +23,7 @@ from widthwise.training import losses, sampling
 from widthwise.training.losses import Loss
 from widthwise.training.optimizers import Optimizer, as_optimizer
 from widthwise.training.plan import Plan, Precision
+from widthwise.training.probes import DEFAULT, check, chosen, suitable
 from widthwise.training.regularisers import Regulariser, as_regularisers
 from widthwise.training.sampling import Sampling
 from widthwise.training.schedules import Schedule
@@ -160,7 +160,7 @@ def task_of(
     if test is not None:
         held_rows = _rows(test[0], rows, "test")
         held = held_rows, losses.targets(name, test[1], len(held_rows), net.outputs)
-    taken = _probes(probes)
+    taken = _probes(probes, net, rows, Y)
     rule = as_optimizer(optimizer)
     exact = batch_size is None and not rule.displaces
     if every is None:
@@ -197,20 +197,17 @@ def _rows(values: object, rows: Float[np.ndarray, "n d"], name: str) -> Float[np
     return found
 
 
-def _probes(probes: Sequence[Probe | str]) -> tuple[Probe, ...]:
-    found: list[Probe] = []
+def _probes(
+    probes: Sequence[Probe | str], net: Network, X: Float[np.ndarray, "n d"], Y: Float[np.ndarray, "n k"]
+) -> tuple[Probe, ...]:
+    """Probes by name or as data, none of which objects to the network or the data; of the default ones, those that do not."""
+    listed: list[Probe | str] = []
     for probe in probes:
-        if isinstance(probe, str):
-            # Probes know training, not the other way round.
-            named = importlib.import_module("widthwise.training.probes").named
-            found.append(named(probe))
-        else:
-            found.append(probe)
-    names = [probe.name for probe in found]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UsageError(f"probes must have different names, the keys of their results; {twice[0]!r} came twice")
-    return tuple(found)
+        listed.extend(suitable(DEFAULT, net, X, Y) if probe == "default" else (probe,))
+    taken = chosen(listed)
+    for probe in taken:
+        check(probe, net, X, Y)
+    return taken
 
 
 def member_of(

@@ -9,8 +9,7 @@ import pytest
 from widthwise.errors import UsageError
 from widthwise.kernels.activations import LeakyReLU
 from widthwise.networks import MLP
-from widthwise.training import probes
-from widthwise.training.probes.objective import total_loss
+from widthwise.training import losses, probes
 
 EPS = float(np.finfo(np.float64).eps)
 GENERATOR = np.random.default_rng(0)
@@ -20,7 +19,7 @@ X, Y = GENERATOR.standard_normal((6, 3)), GENERATOR.standard_normal((6, 2))
 def gradient_at_start(net, take, loss="squared"):
     still = take(net, X, Y, update={name: np.zeros(v.shape) for name, v in net.init(0, d=3).items()}, loss=loss)
     start = still.start
-    G = jax.jit(jax.grad(lambda params: total_loss(loss, net.apply(params, still.X), still.Y)))(start)
+    G = jax.jit(jax.grad(lambda params: losses.value(loss, net.apply(params, still.X), still.Y)))(start)
     return {name: np.asarray(value) for name, value in G.items()}
 
 

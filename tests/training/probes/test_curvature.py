@@ -10,8 +10,7 @@ from jax.flatten_util import ravel_pytree
 from widthwise import _checks
 from widthwise.errors import ResourceError
 from widthwise.networks import MLP
-from widthwise.training import probes
-from widthwise.training.probes.objective import total_loss
+from widthwise.training import losses, probes
 
 EPS = float(np.finfo(np.float64).eps)
 GENERATOR = np.random.default_rng(0)
@@ -25,7 +24,9 @@ NET = MLP(
 def hessian(shot):
     params = shot.params
     flat, unravel = ravel_pytree({name: params[name] for name in shot.net.trained_names})
-    return jax.hessian(lambda v: total_loss(shot.loss, shot.net.apply({**params, **unravel(v)}, shot.X), shot.Y))(flat)
+    return jax.hessian(lambda v: losses.value(shot.loss, shot.net.apply({**params, **unravel(v)}, shot.X), shot.Y))(
+        flat
+    )
 
 
 def dense(shot):

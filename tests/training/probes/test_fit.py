@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from widthwise.errors import UsageError
 from widthwise.networks import MLP
-from widthwise.training import probes
+from widthwise.training import losses, probes
 from widthwise.training.probes.fit import are_classes, margins
-from widthwise.training.probes.objective import MEANS, row_derivatives, row_losses, total_loss
 
 EPS = float(np.finfo(np.float64).eps)
 NET3 = MLP(widths=(8,), outputs=3, antisymmetric=False)
@@ -46,16 +45,16 @@ def naive_loss(loss, F, Y):
     return {"squared": total / 2, "mean_squared": total / (n * k)}.get(loss, total / n)
 
 
-@pytest.mark.parametrize("loss", MEANS)
+@pytest.mark.parametrize("loss", losses.LOSSES)
 def test_the_loss_is_the_sum_or_mean_over_rows_of_the_naive_transcription(loss, double):
     F, Y = outputs_and_targets(loss)
     # Twenty-one terms of order one.
-    assert float(total_loss(loss, jnp.asarray(F), jnp.asarray(Y))) == pytest.approx(
+    assert float(losses.value(loss, jnp.asarray(F), jnp.asarray(Y))) == pytest.approx(
         naive_loss(loss, F, Y), rel=100 * EPS
     )
 
 
-@pytest.mark.parametrize("loss", MEANS)
+@pytest.mark.parametrize("loss", losses.LOSSES)
 def test_derivatives_of_a_row_are_the_textbook_ones(loss, double):
     F, Y = outputs_and_targets(loss)
     softmax = np.exp(F) / np.exp(F).sum(axis=1, keepdims=True)
@@ -65,22 +64,13 @@ def test_derivatives_of_a_row_are_the_textbook_ones(loss, double):
         "logistic": -Y / (1 + np.exp(Y * F)),
         "cross_entropy": softmax - Y,
     }
-    found = np.asarray(row_derivatives(loss, jnp.asarray(F), jnp.asarray(Y)))
+    found = np.asarray(losses.slope_by_row(loss, jnp.asarray(F), jnp.asarray(Y)))
     np.testing.assert_allclose(found, known[loss], rtol=0, atol=20 * EPS * np.abs(known[loss]).max())
 
 
-@pytest.mark.parametrize("loss", MEANS)
-def test_the_loss_is_the_one_that_training_minimises(loss, double):
-    losses = pytest.importorskip("widthwise.training.losses")
-    F, Y = outputs_and_targets(loss)
-    assert float(total_loss(loss, jnp.asarray(F), jnp.asarray(Y))) == pytest.approx(
-        float(losses.value(loss, F, Y)), rel=100 * EPS
-    )
-
-
 def test_an_unknown_loss_is_refused():
-    with pytest.raises(UsageError, match="'squared', 'mean_squared', 'logistic', 'cross_entropy'; 'hinge' came"):
-        row_losses("hinge", jnp.zeros((1, 1)), jnp.zeros((1, 1)))
+    with pytest.raises(UsageError, match="'squared', 'mean_squared', 'logistic' or 'cross_entropy'; 'hinge' came"):
+        losses.by_row("hinge", jnp.zeros((1, 1)), jnp.zeros((1, 1)))
 
 
 def test_margins_of_signs_are_products(double):

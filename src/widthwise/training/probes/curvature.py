@@ -15,8 +15,8 @@ from jaxtyping import Array, Float
 from widthwise._checks import count, enough_memory
 from widthwise._jax import float64
 from widthwise.networks.network import Network
+from widthwise.training import losses
 from widthwise.training.probes.host import doubles, measured, nothing
-from widthwise.training.probes.objective import total_loss
 from widthwise.training.snapshot import Snapshot
 
 
@@ -97,7 +97,8 @@ def _lanczos(
     flat, unravel = ravel_pytree(moving)
 
     def objective(theta: Array) -> Array:
-        return total_loss(loss, net.apply({**params, **unravel(theta)}, X), Y)
+        value: Array = losses.value(loss, net.apply({**params, **unravel(theta)}, X), Y)
+        return value
 
     def product(v: Array) -> Array:
         tangent: Array = jax.jvp(jax.grad(objective), (flat,), (v,))[1]

@@ -14,10 +14,10 @@ from widthwise.errors import UsageError
 from widthwise.networks.mlp import MLP
 from widthwise.networks.network import Network
 from widthwise.theory.alignment import ExtremalDirections, extremal_directions
+from widthwise.training import losses
 from widthwise.training.probes.gates import one_hidden_layer
 from widthwise.training.probes.host import doubles, measured, nothing
 from widthwise.training.probes.neurons import Neurons, bias_of, neurons
-from widthwise.training.probes.objective import row_derivatives
 from widthwise.training.probes.spectrum import effective_rank, singular_values
 from widthwise.training.snapshot import Snapshot
 
@@ -114,7 +114,7 @@ class Quantisation:
         net = _planar(snapshot.net, state.X.shape[1])
         found = neurons(net, state.params, state.X)
         with float64():
-            pull = -np.asarray(row_derivatives(snapshot.loss, jnp.zeros(state.Y.shape), jnp.asarray(state.Y)))
+            pull = -np.asarray(losses.slope_by_row(snapshot.loss, jnp.zeros(state.Y.shape), jnp.asarray(state.Y)))
         extrema = extremal_directions(found.inputs, pull.ravel())
         return _at_extrema(found, extrema, self.tolerance)
 

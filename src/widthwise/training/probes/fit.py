@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float
 
 from widthwise.errors import UsageError
 from widthwise.networks.network import Network
-from widthwise.training.probes.objective import known, total_loss
+from widthwise.training import losses
 from widthwise.training.snapshot import Snapshot
 
 
@@ -25,7 +25,8 @@ class Loss:
 
     def __call__(self, snapshot: Snapshot) -> Float[Array, ""]:
         """The loss, in the units of the targets squared or in nats."""
-        return total_loss(snapshot.loss, snapshot.outputs, snapshot.Y)
+        value: Array = losses.value(snapshot.loss, snapshot.outputs, snapshot.Y)
+        return value
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def margins(loss: str, outputs: Float[Array, "n k"], Y: Float[Array, "n k"]) -> 
     Raises:
         UsageError: if the loss is not known.
     """
-    known(loss)
+    losses.known(loss)
     if loss == "logistic":
         return (Y * outputs).ravel()
     if loss != "cross_entropy":

@@ -18,7 +18,7 @@ from widthwise.kernels.activations import Activation, piecewise_linear
 from widthwise.networks import activation as activations
 from widthwise.networks.mlp import MLP
 from widthwise.networks.network import Network
-from widthwise.training.probes.objective import row_derivatives
+from widthwise.training import losses
 from widthwise.training.snapshot import Snapshot
 
 
@@ -186,7 +186,7 @@ class GradientFraction:
         classes = max(net.outputs, 2)
         kl = classes * self.components
         slopes = activations.derivative(net.activation, net.pre_activations(snapshot.start, snapshot.X)[0])
-        derivatives = row_derivatives(snapshot.loss, snapshot.outputs, snapshot.Y)
+        derivatives = losses.slope_by_row(snapshot.loss, snapshot.outputs, snapshot.Y)
         readout = snapshot.params["a"] / jnp.sqrt(jnp.mean(snapshot.params["a"] ** 2))
         with full_products():
             gradients = (slopes * (derivatives @ readout.T)).T @ snapshot.X / len(snapshot.X)

@@ -187,6 +187,6 @@ def _solve(modes: Spectrum, error: Float[np.ndarray, "n 1"]) -> tuple[Float[np.n
     """Solution on the range of the kernel, and the share of the right-hand side's norm outside it."""
     seen = modes.project(error)
     kept = slice(modes.rank)
-    weights = modes.vectors[:, kept] @ (seen[kept] / modes.values[kept, None])
+    weights = np.asarray(modes.vectors)[:, kept] @ (seen[kept] / modes.values[kept, None])
     total = float(np.linalg.norm(error))
     return weights, float(np.linalg.norm(seen[modes.rank :])) / total if total else 0.0
