@@ -40,3 +40,21 @@ class DownloadError(WidthwiseError, OSError):
     """A data set could not be fetched, or what came is not what was asked for."""
 
     exit_code: ClassVar[int] = 7
+
+
+class SpecError(WidthwiseError, ValueError):
+    """A sweep's spec cannot be run as it is; the message names each key and the line where it stands."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class StoreError(WidthwiseError, OSError):
+    """A store or file of results is damaged, locked by another run, or written by a newer version."""
+
+    exit_code: ClassVar[int] = 6
+
+
+class JobsFailedError(WidthwiseError, RuntimeError):
+    """Some jobs of a sweep failed for good; the others are done and stored."""
+
+    exit_code: ClassVar[int] = 8
