@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import jax
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from widthwise.networks.mlp import Params
@@ -56,6 +57,9 @@ class Probe(Protocol):
 
     A probe that is not `on_host` is traced into the compiled step and must be pure JAX with a result of fixed shape; one
     that is gets a snapshot of NumPy arrays between steps, and is as slow as it is.
+
+    It may have a method `check(net, X, Y)` that raises, before training starts, where it makes no sense of the network or
+    the data; `probes.check` calls it.
     """
 
     @property
@@ -68,6 +72,6 @@ class Probe(Protocol):
         """Whether it runs outside the compiled loop, on NumPy arrays."""
         ...
 
-    def __call__(self, snapshot: Snapshot) -> Array | Mapping[str, Array]:
+    def __call__(self, snapshot: Snapshot) -> Array | Mapping[str, Array] | Mapping[str, np.ndarray]:
         """One measurement: an array of fixed shape, or several by name (kept as `name.key`)."""
         ...
