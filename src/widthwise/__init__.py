@@ -15,6 +15,7 @@ _NAMES = {
     "Dataset": "widthwise.datasets.dataset",
     "audit": "widthwise.audits.workflow",
     "load": "widthwise.datasets.sources",
+    "sweep": "widthwise.sweeps.sweep",
     "train": "widthwise.training.gradient_descent",
 }
 _SUBPACKAGES = (
@@ -25,16 +26,18 @@ _SUBPACKAGES = (
     "networks",
     "pages",
     "solvers",
+    "sweeps",
     "theory",
     "training",
 )
 
 if TYPE_CHECKING:
-    from widthwise import audits, datasets, errors, kernels, networks, pages, solvers, theory, training
+    from widthwise import audits, datasets, errors, kernels, networks, pages, solvers, sweeps, theory, training
     from widthwise.audits.result import AuditResult
     from widthwise.audits.workflow import audit
     from widthwise.datasets.dataset import Dataset
     from widthwise.datasets.sources import load
+    from widthwise.sweeps.sweep import sweep
     from widthwise.training.gradient_descent import train
 
 __all__ = [
@@ -50,6 +53,8 @@ __all__ = [
     "networks",
     "pages",
     "solvers",
+    "sweep",
+    "sweeps",
     "theory",
     "train",
     "training",

@@ -7,8 +7,9 @@ import hashlib
 from widthwise.pages.bars import draw_bars, draw_histogram
 from widthwise.pages.canvas import settings
 from widthwise.pages.curves import draw_curves
-from widthwise.pages.document import Bars, Curves, Figure, Heatmap, Histogram
+from widthwise.pages.document import Bars, Curves, Figure, Heatmap, Histogram, Scatter
 from widthwise.pages.heatmap import draw_heatmap
+from widthwise.pages.scatter import draw_scatter
 
 
 def to_svg(figure: Figure, *, wide: bool, prefix: str = "") -> str:
@@ -28,6 +29,8 @@ def to_svg(figure: Figure, *, wide: bool, prefix: str = "") -> str:
         match figure:
             case Curves():
                 canvas = draw_curves(figure, wide=wide)
+            case Scatter():
+                canvas = draw_scatter(figure, wide=wide)
             case Bars():
                 canvas = draw_bars(figure, wide=wide)
             case Histogram():

@@ -27,6 +27,7 @@ from widthwise.pages.document import (
     Line,
     Page,
     Pictures,
+    Scatter,
     Section,
     Table,
     Text,
@@ -262,6 +263,8 @@ def _figure(out: Printer, figure: Figure) -> None:
     match figure:
         case Curves():
             _curves(out, figure)
+        case Scatter():
+            _scatter(out, figure)
         case Bars():
             _bars(out, figure)
         case Histogram():
@@ -350,6 +353,24 @@ def _strip(out: Printer, part: float, width: int = BAR) -> str:
         return "#" * round(part * width)
     eighths = round(part * width * 8)
     return "█" * (eighths // 8) + (" ▏▎▍▌▋▊▉"[eighths % 8] if eighths % 8 else "")
+
+
+def _scatter(out: Printer, figure: Scatter) -> None:
+    """How many points each population has, and where they lie."""
+    grid = out.grid(header=True)
+    grid.add_column("")
+    for name in ("points", f"{figure.x_label}, from", "to", f"{figure.y_label}, from", "to"):
+        grid.add_column(out.name(name, limit=32), justify="right")
+    for points in figure.points:
+        good = [
+            (x, y)
+            for x, y in zip(points.x, points.y, strict=True)
+            if has_place(x, log=figure.log_x) and has_place(y, log=figure.log_y)
+        ]
+        ends = [end(values) for values in zip(*good, strict=True) for end in (min, max)]
+        cells = [out.safe(number(value)) for value in ends] or [""] * 4
+        grid.add_row(out.name(points.label, limit=32), str(len(good)), *cells)
+    out.put(grid)
 
 
 def _bars(out: Printer, figure: Bars) -> None:
