@@ -16,7 +16,7 @@ _NAMES = {
     "audit": "widthwise.audits.workflow",
     "load": "widthwise.datasets.sources",
     "sweep": "widthwise.sweeps.sweep",
-    "train": "widthwise.training.gradient_descent",
+    "train": "widthwise.training.descent",
 }
 _SUBPACKAGES = (
     "audits",
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from widthwise.datasets.dataset import Dataset
     from widthwise.datasets.sources import load
     from widthwise.sweeps.sweep import sweep
-    from widthwise.training.gradient_descent import train
+    from widthwise.training.descent import train
 
 __all__ = [
     "AuditResult",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -52,11 +52,13 @@ class Snapshot:
         }
 
 
+@runtime_checkable
 class Probe(Protocol):
     """A measure taken while a network trains: frozen, hashable data with a name.
 
     A probe that is not `on_host` is traced into the compiled step and must be pure JAX with a result of fixed shape; one
-    that is gets a snapshot of NumPy arrays between steps, and is as slow as it is.
+    that is gets a snapshot of concrete arrays between steps, which `np.asarray` reads without a copy on a CPU, and is as slow as
+    it is.
 
     It may have a method `check(net, X, Y)` that raises, before training starts, where it makes no sense of the network or
     the data; `probes.check` calls it.
@@ -69,7 +71,7 @@ class Probe(Protocol):
 
     @property
     def on_host(self) -> bool:
-        """Whether it runs outside the compiled loop, on NumPy arrays."""
+        """Whether it runs outside the compiled loop, on concrete arrays."""
         ...
 
     def __call__(self, snapshot: Snapshot) -> Array | Mapping[str, Array] | Mapping[str, np.ndarray]:
