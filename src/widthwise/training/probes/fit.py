@@ -114,7 +114,8 @@ def margins(loss: str, outputs: Float[Array, "n k"], Y: Float[Array, "n k"]) -> 
         return (Y * outputs).ravel()
     if loss != "cross_entropy":
         low, high = jnp.min(Y, axis=0), jnp.max(Y, axis=0)
-        span = jnp.where(high > low, high - low, 1.0)
+        # A class of which no row came has a column of one value: it is taken to be coded as the others are.
+        span = jnp.where(high > low, high - low, jnp.max(high - low))
         outputs, Y = (outputs - low) / span, (Y - low) / span
         if Y.shape[1] == 1:
             return ((2.0 * outputs - 1.0) * (2.0 * Y - 1.0)).ravel()

@@ -15,8 +15,10 @@ MEANS = {"squared": False, "mean_squared": True, "logistic": True, "cross_entrop
 def row_losses(loss: str, outputs: Float[Array, "n k"], Y: Float[Array, "n k"]) -> Float[Array, " n"]:
     r"""Loss of each row.
 
-    Half the squared distance for `squared`, the mean square over the outputs, without a half, for `mean_squared`; :math:`\sum_c \log(1 + e^{-y_c f_c})` for `logistic`, labels
-    -1 and +1; :math:`-\sum_c y_c \log \mathrm{softmax}(f)_c` for `cross_entropy`, rows of Y that sum to one.
+    - `squared`: half the squared distance of outputs and targets.
+    - `mean_squared`: their mean square over the outputs, without a half.
+    - `logistic`: :math:`\sum_c \log(1 + e^{-y_c f_c})`, labels -1 and +1.
+    - `cross_entropy`: :math:`-\sum_c y_c \log \mathrm{softmax}(f)_c`, rows of Y that sum to one.
 
     Raises:
         UsageError: if the loss is not known.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -22,13 +23,8 @@ from widthwise.training.probes.gates import one_hidden_layer
 from widthwise.training.probes.host import Doubles, Values, doubles, mean_kernel, measured, outputs_of, whole_kernel
 from widthwise.training.snapshot import Snapshot
 
-
-class ClosedForm(Protocol):
-    """A kernel of infinite width, such as `kernels.NTK` and `kernels.HInf`."""
-
-    def __call__(self, X: Float[np.ndarray, "n d"], /) -> Float[np.ndarray, "n n"]:
-        """Kernel matrix of the rows."""
-        ...
+# A kernel of infinite width, such as `kernels.NTK` and `kernels.HInf`: kernel matrix of the rows.
+ClosedForm = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
