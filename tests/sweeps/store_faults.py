@@ -245,7 +245,7 @@ def look(folder: Path, log: Path) -> tuple[list[str], list[str]]:
                 if body["measures"] != truth(number):
                     wrong.append(f"result of {number} is wrong")
                 readable.append(name)
-            except files.Damaged:
+            except files.DamagedError:
                 wrong.append(f"result of {number} is torn")
         elif f"done {name}" in lines:
             wrong.append(f"result of {number} was lost")
@@ -326,7 +326,14 @@ def main() -> int:
     for fault in FAULTS:
         end = ends[fault]
         wrong = sum(text.startswith(f"{fault}, operation") for text in troubles)
-        cells = (sum(end.values()), end["ended"], end["told: disk full"], end["told: disk fault"], end["went on"], wrong)
+        cells = (
+            sum(end.values()),
+            end["ended"],
+            end["told: disk full"],
+            end["told: disk fault"],
+            end["went on"],
+            wrong,
+        )
         print(f"| {fault} | {' | '.join(map(str, cells))} |")
     for text in troubles:
         print(text, file=sys.stderr)

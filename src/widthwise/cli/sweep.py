@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 
-class Shard(click.ParamType):
+class Shard(click.ParamType):  # type: ignore[type-arg]
     """`i/n`: share i of n, counted from 1."""
 
     name = "i/n"
@@ -27,11 +27,15 @@ class Shard(click.ParamType):
 
 STORE = click.argument("store", type=click.Path(path_type=Path))
 WORKERS = click.option("--workers", type=click.IntRange(min=1), help="Processes; one for each core by default.")
-SHARD = click.option("--shard", type=Shard(), default="1/1", help="Only share i of n, for machines without a scheduler.")
+SHARD = click.option(
+    "--shard", type=Shard(), default="1/1", help="Only share i of n, for machines without a scheduler."
+)
 RETRY = click.option("--retry-failed", is_flag=True, help="Try again what failed for good.")
 ENGINE = click.option("--engine", type=click.Choice(["local"]), default="local", help="Where jobs run.")
 NO_FSYNC = click.option(
-    "--no-fsync", is_flag=True, help="Do not force results to the disk: faster, but a crash of the machine can cost some."
+    "--no-fsync",
+    is_flag=True,
+    help="Do not force results to the disk: faster, but a crash of the machine can cost some.",
 )
 FORM = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Of the output.")
 
@@ -54,6 +58,7 @@ def sweep() -> None:
 @NO_FSYNC
 @FORM
 def run(
+    *,
     spec: Path,
     out: Path | None,
     changes: tuple[str, ...],
@@ -89,6 +94,7 @@ def run(
 @NO_FSYNC
 @FORM
 def resume(
+    *,
     store: Path,
     workers: int | None,
     shard: tuple[int, int],
@@ -116,7 +122,12 @@ def status(store: Path, form: str) -> None:
 @sweep.command()
 @STORE
 @click.option(
-    "--format", "form", type=click.Choice(["csv", "parquet", "netcdf"]), default="csv", show_default=True, help="Of the file."
+    "--format",
+    "form",
+    type=click.Choice(["csv", "parquet", "netcdf"]),
+    default="csv",
+    show_default=True,
+    help="Of the file.",
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where to; csv goes to stdout by default.")
 def export(store: Path, form: str, out: Path | None) -> None:
@@ -135,14 +146,16 @@ def export(store: Path, form: str, out: Path | None) -> None:
 
 @sweep.command()
 @STORE
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where to; report.html in the store by default.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Where to; report.html in the store by default."
+)
 @click.option("--y", "measures", multiple=True, help="A measure to draw, or a formula of columns; may be repeated.")
 @click.option("--x", help="What it is drawn against.")
 @click.option("--by", help="The setting whose values are lines of their own.")
 @click.option("--fit", is_flag=True, help="Fit a power law over all runs.")
 @click.option("--open", "opened", is_flag=True, help="Open the report in a browser.")
 def report(
-    store: Path, out: Path | None, measures: tuple[str, ...], x: str | None, by: str | None, fit: bool, opened: bool
+    *, store: Path, out: Path | None, measures: tuple[str, ...], x: str | None, by: str | None, fit: bool, opened: bool
 ) -> None:
     """Draw the results of the sweep in STORE: any measure against any axis."""
     from widthwise.sweeps.spec import FigureSpec  # noqa: PLC0415
@@ -182,9 +195,7 @@ def _show_estimate(told: Any, form: str) -> None:
     from widthwise.pages.progress import duration  # noqa: PLC0415
 
     if form == "json":
-        body = {
-            name: getattr(told, name) for name in ("jobs", "shapes", "workers", "seconds", "memory")
-        }
+        body = {name: getattr(told, name) for name in ("jobs", "shapes", "workers", "seconds", "memory")}
         click.echo(json.dumps({"schema": "widthwise/sweep-estimate/1", **body}, indent=1))
         return
     _print_table(
@@ -209,7 +220,11 @@ def _show_status(found: Any, form: str) -> None:
     if form == "json":
         names = ("total", "done", "diverged", "failed", "running", "waiting", "seconds")
         body = {name: getattr(told, name) for name in names}
-        click.echo(json.dumps({"schema": "widthwise/sweep-status/1", "store": str(found.folder), **body, "left": left}, indent=1))
+        click.echo(
+            json.dumps(
+                {"schema": "widthwise/sweep-status/1", "store": str(found.folder), **body, "left": left}, indent=1
+            )
+        )
         return
     rows = [
         ("jobs", str(told.total)),

@@ -93,5 +93,5 @@ class Watch:
         try:
             body = files.unseal(files.read(path) or b"", "widthwise/claim/1", path)
             return str(body["owner"])
-        except (files.Damaged, json.JSONDecodeError, KeyError, TypeError):
+        except (files.DamagedError, json.JSONDecodeError, KeyError, TypeError):
             return ""

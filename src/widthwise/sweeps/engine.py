@@ -89,9 +89,7 @@ class Local:
         return [free[i % len(free)] if free and self.pin else None for i in range(count)]
 
 
-def run(
-    store: Store, jobs: Sequence[Job], engine: Local, *, observe: Callable[[Event], None] = lambda _: None
-) -> None:
+def run(store: Store, jobs: Sequence[Job], engine: Local, *, observe: Callable[[Event], None] = lambda _: None) -> None:
     """Run jobs until each has a result in the store or has failed `TRIES` times.
 
     Args:
@@ -325,7 +323,7 @@ class _Driver:
         }
         words = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         with files.typed(self.store.folder, "given a worker"):
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - this interpreter, our own module
                 [sys.executable, "-m", "widthwise.sweeps.worker", json.dumps(options)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -24,11 +24,13 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # File systems without hard links, and folders that cannot be forced to the disk.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
-_SEAL = re.compile(rb'\{"schema": "(widthwise/[a-z]+)/([0-9]+)", "length": ([0-9]+), "crc32": "([0-9a-f]{8})", "body":\n')
+_SEAL = re.compile(
+    rb'\{"schema": "(widthwise/[a-z]+)/([0-9]+)", "length": ([0-9]+), "crc32": "([0-9a-f]{8})", "body":\n'
+)
 _TEMPORARY = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]+\.tmp")
 
 
-class Damaged(Exception):
+class DamagedError(Exception):
     """A file is not what was written: its length or CRC differs, or it has no seal."""
 
 
@@ -67,7 +69,7 @@ def unseal(data: bytes, schema: str, path: Path) -> Any:
     """The body of a sealed document.
 
     Raises:
-        Damaged: if the seal does not fit.
+        DamagedError: if the seal does not fit.
         StoreError: if a newer version of widthwise wrote it.
     """
     name, _, version = schema.rpartition("/")
@@ -79,10 +81,10 @@ def unseal(data: bytes, schema: str, path: Path) -> Any:
         )
     head = _SEAL.match(data)
     if not head or head[1].decode() != name:
-        raise Damaged(f"{path} has no seal")
+        raise DamagedError(f"{path} has no seal")
     body = data[head.end() : head.end() + int(head[3])]
     if len(data) != head.end() + int(head[3]) + 3 or zlib.crc32(body) != int(head[4], 16) or data[-3:] != b"\n}\n":
-        raise Damaged(f"{path} differs from what was written")
+        raise DamagedError(f"{path} differs from what was written")
     return json.loads(body)
 
 

@@ -33,7 +33,7 @@ _BINARY: Final[dict[type[ast.operator], Callable[[float, float], float]]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
     # Through floats: 9 ** 9 ** 9 overflows at once instead of filling the memory.
-    ast.Pow: lambda a, b: math.pow(a, b),
+    ast.Pow: math.pow,
 }
 _UNARY: Final[dict[type[ast.unaryop], Callable[[float], float]]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
 

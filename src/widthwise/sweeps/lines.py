@@ -104,7 +104,13 @@ def _inline(lines: list[str], number: int, start: int, path: Path, found: dict[P
         if not depth:
             return number
         number, at = number + 1, 0
-        if where and isinstance(where[-1], int) and depth[-1][0] == "[" and number < len(lines) and lines[number].strip():
+        if (
+            where
+            and isinstance(where[-1], int)
+            and depth[-1][0] == "["
+            and number < len(lines)
+            and lines[number].strip()
+        ):
             # A member that begins on a line of its own stands there, not at the comma before it.
             found[(*path, *where)] = number + 1
     return number

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import pprint
 import statistics
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,6 +47,13 @@ SEEDS: Final = ("seed", "data_seed")
 _USUAL: Final = ("test_error", "train_error", "train_loss", "relative_residual", "movement")
 _FACTS: Final = {"job", "status", "seconds", "attempt", "reason", "versions", "rows", "d", "outputs", "parameters",
                  "steps_done", "diverged"}  # fmt: skip
+_MEANINGS: Final = {
+    "test_error": "share of held-out rows put wrong, or their mean squared error",
+    "train_error": "share of training rows put wrong, or their mean squared error",
+    "train_loss": "training loss at the end",
+    "relative_residual": "|y − f| at the end over that at the start",
+    "movement": "|W(T) − W(0)| / |W(0)|, Frobenius norms",
+}
 _MOST_FIGURES, _MOST_ROWS, _MOST_LINES = 6, 200, 8
 _LAZINESS: Final = ("laziness_predicted", "laziness_measured", "laziness", "movement")
 
@@ -79,7 +87,7 @@ def page(sweep: Sweep, figures: Sequence[FigureSpec] | None = None) -> Page:
         sections=tuple(sections),
         colophon=(
             Text(text="The same sweep again, in Python:"),
-            Code(text=f"import json\nimport widthwise as ww\n\nww.sweep(json.loads({json.dumps(spec.canonical())!r}))"),
+            Code(text=f"import widthwise as ww\n\nww.sweep(\n{_python(spec.canonical())}\n)"),
             Text(
                 text="Bands reach from the lowest to the highest run, lines go through medians. Diverged and failed runs are in "
                 "no curve and no fit. An interval of an exponent is Student's, for independent errors of the logarithms; it "
@@ -132,7 +140,11 @@ def _main_axis(axes: Sequence[str]) -> str | None:
 
 def _what(sweep: Sweep, axes: Sequence[str], count: dict[str, int]) -> Section:
     numbers = [KeyNumber(label="runs", value=str(sum(count.values())))]
-    numbers += [KeyNumber(label=kind, value=str(count[kind])) for kind in ("done", "diverged", "failed", "waiting") if count[kind]]
+    numbers += [
+        KeyNumber(label=kind, value=str(count[kind]))
+        for kind in ("done", "diverged", "failed", "waiting")
+        if count[kind]
+    ]
     first = sweep.jobs[0].content["settings"]
     rows = []
     for axis in axes:
@@ -171,7 +183,7 @@ def _figure(figure: FigureSpec, rows: Sequence[Row], axes: Sequence[str]) -> Sec
     if not all(isinstance(a, (int, float)) for many in groups.values() for a, _ in many):
         return Section(title=title, blocks=(_bars(figure, x, by, groups),))
     fits = {name: _fit(many) for name, many in groups.items()} if figure.fit else {}
-    blocks: list[Block] = [_curves(figure, title, x, by, groups, fits)]
+    blocks: list[Block] = [_curves(figure, x, by, groups, fits)]
     told = [(name, fit) for name, fit in fits.items() if fit is not None]
     if len(told) > 1:
         blocks.append(_exponents(by or "", told))
@@ -194,7 +206,6 @@ def _second_axis(x: str, rows: Sequence[Row], axes: Sequence[str]) -> str | None
 
 def _curves(
     figure: FigureSpec,
-    title: str,
     x: str,
     by: str | None,
     groups: dict[str, list[tuple[Any, float]]],
@@ -239,7 +250,13 @@ def _curves(
     over = f"Median and range of up to {most} runs at each point." if most > 1 else "One run at each point."
     dotted = " Dotted: fitted power laws." if any(fits.values()) else ""
     return Curves(
-        title=title, description=over + dotted, x_label=x, y_label=figure.y, lines=tuple(lines), log_x=log_x, log_y=log_y
+        title=figure.y,
+        description=over + dotted,
+        x_label=_label(x),
+        y_label=_label(figure.y),
+        lines=tuple(lines),
+        log_x=log_x,
+        log_y=log_y,
     )
 
 
@@ -251,7 +268,10 @@ def _bars(figure: FigureSpec, x: str, by: str | None, groups: dict[str, list[tup
             label = value if by is None else f"{value}, {by} {name}"
             bars.append(Bar(label=label, value=statistics.median(found), low=min(found), high=max(found)))
     return Bars(
-        title=f"{figure.y} for each {x}", description="Median; whiskers: all runs.", x_label=figure.y, bars=tuple(bars)
+        title=f"{figure.y} for each {x}",
+        description="Median; whiskers: all runs.",
+        x_label=_label(figure.y),
+        bars=tuple(bars),
     )
 
 
@@ -302,8 +322,8 @@ def _regime(rows: Sequence[Row], axes: Sequence[str]) -> Section | None:
     figure = Scatter(
         title="Regime map",
         description="One point a run. Lower left: lazy, the kernel stays and the theory of wide networks holds.",
-        x_label=lazy,
-        y_label=flips,
+        x_label=_label(lazy),
+        y_label=_label(flips),
         points=points,
         log_x=_log([a for a, _ in every]),
         log_y=_log([b for _, b in every]),
@@ -346,7 +366,11 @@ def _runs(rows: Sequence[Row]) -> Section:
     listed = tuple(tuple(_shown(row.get(name)) for name in varied) for row in rows[:_MOST_ROWS])
     if not varied:
         return Section(title="All runs", key="runs", blocks=(Text(text="All runs are alike."),))
-    more = f"The first {_MOST_ROWS} of {len(rows)} runs; `widthwise sweep export` has all." if len(rows) > _MOST_ROWS else ""
+    more = (
+        f"The first {_MOST_ROWS} of {len(rows)} runs; `widthwise sweep export` has all."
+        if len(rows) > _MOST_ROWS
+        else ""
+    )
     table = Table(columns=tuple(Column(name=name, align="right") for name in varied), rows=listed)
     return Section(title="All runs", key="runs", lead=more, blocks=(Details(title="Table", blocks=(table,)),))
 
@@ -369,6 +393,15 @@ def _alerts(count: dict[str, int], total: int) -> tuple[Alert, ...]:
     return tuple(found)
 
 
+def _python(value: dict[str, Any]) -> str:
+    return textwrap.indent(pprint.pformat(value, width=96, sort_dicts=False), "    ")
+
+
+def _label(what: str) -> str:
+    """What stands at an axis: the column, and what it means where that is known."""
+    return f"{what}: {_MEANINGS[what]}" if what in _MEANINGS else what
+
+
 def _shown(value: Any) -> str:
     if value is None:
         return ""
@@ -386,5 +419,3 @@ def _log(found: Sequence[float]) -> bool:
 
 def _two(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
-
-

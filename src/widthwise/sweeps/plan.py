@@ -77,13 +77,13 @@ def every_setting(
         )
     where = {name: ("settings", name) for name in spec.fixed()}
     for which in ("product", "zip"):
-        where |= {name: (which, name) for name in spec.axes(which)}  # type: ignore[arg-type]
+        where |= {name: (which, name) for name in spec.axes(which)}
     found: dict[Settings | str, Settings] = {}
     wrong: dict[tuple[Path_, str], int] = {}
     for values in _combinations(spec):
         try:
             one = Settings.model_validate(_worked_out(values))
-        except _Unworkable as failure:
+        except _UnworkableError as failure:
             wrong[where.get(failure.name, ("settings", failure.name)), str(failure)] = 0
             continue
         except ValidationError as failure:
@@ -155,7 +155,7 @@ def estimate(jobs: list[Job], sources: Mapping[str, Source], workers: int) -> Es
     )
 
 
-class _Unworkable(Exception):
+class _UnworkableError(Exception):
     def __init__(self, name: str, text: str) -> None:
         super().__init__(text)
         self.name = name
@@ -178,7 +178,7 @@ def _worked_out(values: Mapping[str, Any]) -> dict[str, Any]:
         ready = [name for name, text in waiting.items() if not formulas.names(text) & waiting.keys()]
         if not ready:
             name = next(iter(waiting))
-            raise _Unworkable(name, f"formulas depend on each other in a circle: {', '.join(sorted(waiting))}")
+            raise _UnworkableError(name, f"formulas depend on each other in a circle: {', '.join(sorted(waiting))}")
         known = {name: found.get(name, defaults[name]) for name in NUMBERS if name not in waiting}
         numbers = {name: value for name, value in known.items() if isinstance(value, (int, float))}
         for name in ready:
@@ -186,10 +186,10 @@ def _worked_out(values: Mapping[str, Any]) -> dict[str, Any]:
             try:
                 value = formulas.evaluate(text, numbers)
             except SpecError as failure:
-                raise _Unworkable(name, str(failure)) from None
+                raise _UnworkableError(name, str(failure)) from None
             if is_whole(name):
                 if not math.isclose(value, round(value), rel_tol=1e-9):
-                    raise _Unworkable(
+                    raise _UnworkableError(
                         name, f"must be a whole number; {text!r} gives {value:g}: use round, floor or ceil"
                     )
                 value = round(value)

@@ -43,10 +43,13 @@ class Settings(BaseModel):
     # Network
     width: Count = Field(1024, description="Neurons of each hidden layer.")
     depth: Count = Field(1, description="Hidden layers.")
-    parametrisation: Literal["ntk", "standard", "chen2019"] = Field("ntk", description="What is a factor, what a weight.")
+    parametrisation: Literal["ntk", "standard", "chen2019"] = Field(
+        "ntk", description="What is a factor, what a weight."
+    )
     trained: Literal["first", "last", "weights", "all"] = Field("first", description="Parameters that move.")
     antisymmetric: bool | None = Field(
-        None, description="Neurons start in pairs that cancel; by default where the depth is 1 and the readout is signs."
+        None,
+        description="Neurons start in pairs that cancel; by default where the depth is 1 and the readout is signs.",
     )
     kappa: Positive = Field(1.0, description="Deviation of the first layer's weights, `ntk` only.")
     activation: Literal["relu", "abs", "linear", "erf"] = Field("relu", description="Of the hidden layers.")
@@ -57,7 +60,9 @@ class Settings(BaseModel):
     alpha: Annotated[float, Field(ge=0, le=0.5)] | None = Field(None, description="Exponent of `chen2019`.")
 
     # Training
-    loss: Literal["squared", "mean_squared", "logistic", "cross_entropy"] = Field("squared", description="Of the outputs.")
+    loss: Literal["squared", "mean_squared", "logistic", "cross_entropy"] = Field(
+        "squared", description="Of the outputs."
+    )
     optimizer: Literal["gd", "sgd", "momentum", "adam"] = Field("gd", description="Rule of the step.")
     learning_rate: Positive = Field(0.1, description="On the loss as it is chosen: `squared` sums over rows.")
     steps: Count = Field(200, description="Steps of training.")

@@ -40,7 +40,7 @@ def _name(name: str) -> str:
             "must be 1 to 100 letters, digits, dots, dashes and underscores, begin with a letter or digit and not end with "
             "a dot: it becomes a folder"
         )
-    if name.split(".")[0].lower() in _RESERVED:
+    if name.split(".", maxsplit=1)[0].lower() in _RESERVED:
         raise ValueError("is reserved by Windows; choose another")
     return name
 
@@ -97,7 +97,8 @@ def _fixed(name: str) -> Any:
 
 def _several(name: str) -> Any:
     """The values of an axis."""
-    many = Annotated[list[_fixed(name)], Field(min_length=1)]  # type: ignore[misc]
+    one = _fixed(name)
+    many: Any = Annotated[list[one], Field(min_length=1)]  # type: ignore[valid-type]
     if name not in NUMBERS:
         return many
     kind = Discriminator(lambda value: "range" if isinstance(value, (Mapping, Range)) else "list")
@@ -129,11 +130,15 @@ class FigureSpec(BaseModel):
     model_config = _STRICT
 
     y: Text = Field(description="A column of the table, or a formula of columns.")
-    x: Text | None = Field(None, description="A column or formula; the first axis that is a number when not given.")
-    by: Text | None = Field(None, description="The column whose values are lines of their own.")
-    log_x: bool | None = Field(None, description="Logarithmic axis; by the values when not given.")
-    log_y: bool | None = Field(None, description="Logarithmic axis; by the values when not given.")
-    fit: bool = Field(False, description="Fit a power law over all runs, with the 95 % interval of its exponent.")
+    x: Text | None = Field(
+        default=None, description="A column or formula; the first axis that is a number when not given."
+    )
+    by: Text | None = Field(default=None, description="The column whose values are lines of their own.")
+    log_x: bool | None = Field(default=None, description="Logarithmic axis; by the values when not given.")
+    log_y: bool | None = Field(default=None, description="Logarithmic axis; by the values when not given.")
+    fit: bool = Field(
+        default=False, description="Fit a power law over all runs, with the 95 % interval of its exponent."
+    )
     title: str = ""
 
 
@@ -170,7 +175,7 @@ class SweepSpec(BaseModel):
 
     @property
     def _given(self) -> set[str]:
-        return set(self.settings.model_fields_set)
+        return set(self.settings.model_fields_set)  # type: ignore[attr-defined]
 
     def canonical(self) -> dict[str, Any]:
         """The spec as JSON holds it."""
@@ -220,7 +225,7 @@ def read_spec(
     try:
         model = SweepSpec.model_validate(raw)
     except ValidationError as failure:
-        raise SpecError(problems([(_place(e["loc"]), _words(e, raw)) for e in failure.errors()], lines, origin)) from None
+        raise SpecError(problems([(_place(e["loc"]), _words(e)) for e in failure.errors()], lines, origin)) from None
     found = _inconsistent(model)
     if found:
         raise SpecError(problems(found, lines, origin))
@@ -288,7 +293,7 @@ def _place(loc: tuple[str | int, ...]) -> Path_:
     return tuple(part for i, part in enumerate(loc) if not (i >= 2 and part in _TAGS))
 
 
-def _words(error: Any, raw: Mapping[str, Any]) -> str:
+def _words(error: Any) -> str:
     kind, came = error["type"], error["input"]
     loc = _place(error["loc"])
     if kind == "extra_forbidden":
@@ -314,9 +319,7 @@ def _inconsistent(model: SweepSpec) -> list[tuple[Path_, str]]:
     """What the axes say together."""
     found: list[tuple[Path_, str]] = []
     product, beside = model.axes("product"), model.axes("zip")
-    found.extend(
-        (("zip", name), "is on an axis of product too; leave one out") for name in beside if name in product
-    )
+    found.extend((("zip", name), "is on an axis of product too; leave one out") for name in beside if name in product)
     lengths = {name: len(values) for name, values in beside.items()}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} has {length}" for name, length in lengths.items())

@@ -97,7 +97,7 @@ class Store:
             if data is not None:
                 found: dict[str, Any] = files.unseal(data, SPEC, path)
                 return found
-        except files.Damaged as damage:
+        except files.DamagedError as damage:
             if missing is not None:
                 raise StoreError(
                     f"{damage}; run the sweep again with its spec, which writes the file anew and keeps all results"
@@ -155,10 +155,10 @@ class Store:
         try:
             body: dict[str, Any] = files.unseal(data, JOB, path)
             if body.get("id") != job:
-                raise files.Damaged(f"{path} is the result of another job")
+                raise files.DamagedError(f"{path} is the result of another job")
             if arrays:
                 self._read_arrays(job, body)
-        except files.Damaged:
+        except files.DamagedError:
             self.quarantine(job)
             return None
         return body
@@ -176,7 +176,7 @@ class Store:
             raise StoreError(f"{self.folder} holds no result of job {job}")
         try:
             data = self._read_arrays(job, body)
-        except files.Damaged as damage:
+        except files.DamagedError as damage:
             raise StoreError(f"{damage}; run the sweep again, which repeats that job alone") from None
         if not data:
             return {}
@@ -199,7 +199,7 @@ class Store:
             path = self.folder / "failures" / name
             try:
                 body = files.unseal(files.read(path) or b"", FAILURE, path)
-            except files.Damaged:
+            except files.DamagedError:
                 self._quarantine_if_there(path)
                 continue
             found.setdefault(job, []).append(body)
@@ -296,7 +296,7 @@ class Store:
         path = self._arrays(job)
         data = files.read(path)
         if data is None or len(data) != told["length"] or f"{zlib.crc32(data):08x}" != told["crc32"]:
-            raise files.Damaged(f"{path} differs from what was written")
+            raise files.DamagedError(f"{path} differs from what was written")
         return data
 
     def _quarantine_if_there(self, path: Path) -> None:

@@ -6,6 +6,7 @@ The result depends on the job's content alone: rows, label noise, start and batc
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float, Int
 
+from widthwise import __version__
 from widthwise._jax import float64, full_products
 from widthwise.datasets import Dataset, decode, encode, load, prepare, resolve_scale
 from widthwise.errors import DataError, UsageError
@@ -128,8 +130,8 @@ def run(job: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             f"{str(job['data'])[:12]}): bring the old data back, or start another sweep"
         )
     material = _material(
-        settings.data, settings.target, settings.n, settings.n_test, settings.scale, settings.tau, settings.label_noise,
-        settings.data_seed, settings.loss,
+        data=settings.data, target=settings.target, n=settings.n, n_test=settings.n_test, scale=settings.scale,
+        tau=settings.tau, noise=settings.label_noise, seed=settings.data_seed, loss=settings.loss,
     )  # fmt: skip
     net = network(settings, outputs=material.outputs)
     done = train(
@@ -173,10 +175,12 @@ def _measures(settings: Settings, material: Material, net: Network, done: Traini
         name = probe.replace(".", "_")  # a name that formulas can hold
         if values.ndim == 1 and len(values):
             found[f"probe_{name}" if name in Settings.model_fields or name in found else name] = values[-1]
-    return {name: _plain(value) for name, value in found.items()}
+    return {name: _plain(value) for name, value in found.items()} | {"versions": _versions()}
 
 
-def _errors(settings: Settings, material: Material, net: Network, done: TrainingRun) -> tuple[float | None, float | None]:
+def _errors(
+    settings: Settings, material: Material, net: Network, done: TrainingRun
+) -> tuple[float | None, float | None]:
     """Error at the end on training and held-out rows: share of rows put wrong, or mean squared error for regression."""
     if done.diverged is not None:
         return None, None
@@ -209,7 +213,16 @@ def _loaded(data: str, target: str | None) -> Dataset:
 
 @functools.lru_cache(maxsize=8)
 def _material(
-    data: str, target: str | None, n: int | None, n_test: int, scale: Any, tau: float, noise: float, seed: int, loss: str
+    *,
+    data: str,
+    target: str | None,
+    n: int | None,
+    n_test: int,
+    scale: Any,
+    tau: float,
+    noise: float,
+    seed: int,
+    loss: str,
 ) -> Material:
     ds = _loaded(data, target)
     size = ds.n - n_test if n is None else n
@@ -260,6 +273,13 @@ def _targets(ds: Dataset, codes: np.ndarray, loss: str) -> tuple[np.ndarray, Flo
     training = Dataset(**{**vars(ds), "y": codes, "X": np.zeros((len(codes), 1)), "rows": np.arange(len(codes))})
     coded = encode(training, coding="centred")
     return coded.Y, coded.offset
+
+
+@functools.cache
+def _versions() -> str:
+    """What the last bits of a result depend on beside its job."""
+    found = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "numpy", "scipy")}
+    return ", ".join([f"widthwise {__version__}", *(f"{name} {version}" for name, version in found.items())])
 
 
 def _norm(values: Mapping[str, np.ndarray]) -> float:
