@@ -15,7 +15,6 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float, Int
 
-from widthwise import __version__
 from widthwise._jax import float64, full_products
 from widthwise.datasets import Dataset, decode, encode, load, prepare, resolve_scale
 from widthwise.errors import DataError, UsageError
@@ -278,8 +277,8 @@ def _targets(ds: Dataset, codes: np.ndarray, loss: str) -> tuple[np.ndarray, Flo
 @functools.cache
 def _versions() -> str:
     """What the last bits of a result depend on beside its job."""
-    found = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "numpy", "scipy")}
-    return ", ".join([f"widthwise {__version__}", *(f"{name} {version}" for name, version in found.items())])
+    found = {name: importlib.metadata.version(name) for name in ("widthwise", "jax", "jaxlib", "numpy", "scipy")}
+    return ", ".join(f"{name} {version}" for name, version in found.items())
 
 
 def _norm(values: Mapping[str, np.ndarray]) -> float:
