@@ -261,7 +261,8 @@ def test_the_derivative_of_the_outputs_at_zero_is_that_of_the_positive_side():
             MLP(widths=(64,)),
             (
                 "ReLU network with 1 hidden layer (64), 1 output, NTK parametrisation, weight variance 1, no biases, "
-                "input scale 1, signs as readout, antisymmetric start, first layer trained"
+                "input scale 1, signs as readout, antisymmetric start, first layer trained: the setting of Arora et al. "
+                "2019; Du et al. 2019; Munteanu et al. 2022, paired start"
             ),
         ),
         (
@@ -284,7 +285,7 @@ def test_the_derivative_of_the_outputs_at_zero_is_that_of_the_positive_side():
             MLP.chen2019(3, 16),
             (
                 "ReLU network with 2 hidden layers (16, 16), 1 output, parametrisation of Chen et al. 2019 with alpha 0.5, "
-                "Gaussian readout, plain start, all trained"
+                "Gaussian readout, plain start, all trained: the setting of Chen et al. 2019"
             ),
         ),
         (

@@ -1,4 +1,7 @@
-"""Tangent kernels of finite networks, by layers: Hadamard products of small Gram matrices, never a Jacobian."""
+"""Tangent kernels of finite networks: of `MLP` by layers, Hadamard products of small Gram matrices, never a Jacobian.
+
+Other families go through `networks.jacobian`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from widthwise._checks import count, enough_memory
 from widthwise._jax import full_products
 from widthwise.errors import UsageError
 from widthwise.networks import activation as activations
+from widthwise.networks.laws import Signs
 from widthwise.networks.mlp import MLP, Params
+from widthwise.networks.network import Network
 from widthwise.networks.tiling import assemble
 
 Outputs = Literal["shared", "trace", "full"]
@@ -26,7 +31,7 @@ Signals = tuple[tuple[Array | None, ...], tuple[Array | None, ...]]
 
 @overload
 def empirical_ntk(
-    net: MLP,
+    net: Network,
     params: Params,
     X: Float[Array, "n d"],
     Z: Float[Array, "m d"] | None = None,
@@ -37,7 +42,7 @@ def empirical_ntk(
 ) -> Float[Array, "n m *outputs"]: ...
 @overload
 def empirical_ntk(
-    net: MLP,
+    net: Network,
     params: Params,
     X: Float[Array, "n d"],
     Z: Float[Array, "m d"] | None = None,
@@ -47,7 +52,7 @@ def empirical_ntk(
     tile: int | None = None,
 ) -> dict[str, Float[Array, "n m *outputs"]]: ...
 def empirical_ntk(
-    net: MLP,
+    net: Network,
     params: Params,
     X: Float[Array, "n d"],
     Z: Float[Array, "m d"] | None = None,
@@ -77,6 +82,10 @@ def empirical_ntk(
     Tiled over rows: memory is the result and about n k times twice the sum of the widths. Without Z half of the tiles are
     computed and the result is symmetric to the bit. It may be called inside `jax.jit`.
 
+    That is for `MLP`, which has formulas by layers. For a network of another family the Jacobians in the trained parameters
+    are contracted, as `empirical_ntk_of` does for any function: much slower, not inside `jax.jit`, and `shared` is for one
+    output.
+
     Args:
         net: the network.
         params: its parameters, at the start or later.
@@ -98,6 +107,8 @@ def empirical_ntk(
     """
     if outputs not in ("shared", "trace", "full"):
         raise UsageError(f"outputs must be 'shared', 'trace' or 'full'; {outputs!r} came")
+    if not isinstance(net, MLP):
+        return _by_jacobians(net, params, X, Z, outputs=outputs, layers=layers, chunk=tile)
     if outputs == "shared" and not _is_shared(net):
         raise UsageError(
             f"the {net.outputs} outputs have no kernel in common: outputs must be 'trace' (the sum of their kernels) or "
@@ -120,13 +131,38 @@ def empirical_ntk(
     return kernel
 
 
+def _by_jacobians(
+    net: Network, params: Params, X: Array, Z: Array | None, *, outputs: Outputs, layers: bool, chunk: int | None
+) -> Array | dict[str, Array]:
+    """Kernel of a network that has no formulas by layers."""
+    from widthwise.networks.jacobian import empirical_ntk_of  # noqa: PLC0415 - it takes its words from this module
+
+    def kernel(names: tuple[str, ...]) -> Array:
+        moving = {name: params[name] for name in names}
+        of = empirical_ntk_of(
+            lambda leaves, rows: net.apply({**params, **leaves}, rows), moving, X, Z, outputs=outputs, chunk=chunk
+        )
+        return jnp.asarray(of)
+
+    if layers:
+        return {name: kernel((name,)) for name in net.trained_names}
+    return kernel(net.trained_names)
+
+
 def _is_shared(net: MLP) -> bool:
-    return net.outputs == 1 or net.trained == "last" or _gates_only(net)
+    return net.outputs == 1 or not _hidden_names(net).intersection(net.trained_names) or _sign_size(net) is not None
 
 
-def _gates_only(net: MLP) -> bool:
-    """Whether the readout is frozen signs, which square to one."""
-    return len(net.widths) == 1 and net.readout == "signs" and net.trained == "first"
+def _hidden_names(net: MLP) -> set[str]:
+    """Keys of the weights and biases of the hidden layers."""
+    return {*net.weight_names[:-1], *(bias for bias in net.layer_biases[:-1] if bias)}
+
+
+def _sign_size(net: MLP) -> float | None:
+    """Size of a two-layer network's frozen signs: their squares do not depend on the neuron; None for other readouts."""
+    law = net.laws[-1]
+    frozen = not {"a", net.layer_biases[-1]}.intersection(net.trained_names)
+    return law.size if len(net.widths) == 1 and isinstance(law, Signs) and frozen else None
 
 
 def _check_memory(net: MLP, X: Array, columns: int, *, outputs: Outputs, layers: bool, gram: bool) -> None:
@@ -136,7 +172,7 @@ def _check_memory(net: MLP, X: Array, columns: int, *, outputs: Outputs, layers:
     k = 1 if outputs == "shared" else net.outputs
     entries = len(X) * columns * (k * k if outputs == "full" else 1) * (len(net.trained_names) if layers else 1)
     rows = len(X) if gram else len(X) + columns
-    signals = 0 if net.trained == "last" else k
+    signals = k if _hidden_names(net).intersection(net.trained_names) else 0
     needed = float(X.dtype.itemsize) * (entries + rows * sum(net.widths) * (1 + signals))
     enough_memory(
         needed, "the empirical kernel", "Give blocks of rows as X and Z, a narrower network or outputs='trace'."
@@ -153,16 +189,22 @@ def _signals(net: MLP, params: Params, X: Array, outputs: Outputs) -> Signals:
         for name, signal in zip(net.weight_names, (X, *values), strict=True)
     ]
     backward: list[Array | None] = [None] * len(inputs)
-    if net.trained != "last":
+    moving = [
+        layer
+        for layer, keys in enumerate(zip(net.weight_names[:-1], net.layer_biases, strict=False))
+        if set(keys).intersection(net.trained_names)
+    ]
+    if moving:
         slopes = activations.derivative(net.activation, hidden[-1])[:, None, :]
         readout = params["a"].T if outputs != "shared" or net.outputs == 1 else jnp.ones((1, net.widths[-1]), X.dtype)
-        if _gates_only(net) and outputs != "full":
-            readout = jnp.ones_like(readout)
+        size = _sign_size(net)
+        if size is not None and outputs != "full":
+            readout = jnp.full_like(readout, size)
         signal = slopes * (net.factors[-1] * readout)
-        for layer in reversed(range(len(hidden))):
-            if net.trained != "first" or layer == 0:
+        for layer in range(len(hidden) - 1, moving[0] - 1, -1):
+            if layer in moving:
                 backward[layer] = signal
-            if layer:
+            if layer > moving[0]:
                 slopes = activations.derivative(net.activation, hidden[layer - 1])[:, None, :]
                 flat = signal.reshape(-1, signal.shape[-1]) @ params[net.weight_names[layer]]
                 signal = net.factors[layer] * flat.reshape(len(X), -1, flat.shape[-1]) * slopes
@@ -184,7 +226,7 @@ def _tile(
     k = 1 if outputs == "shared" else net.outputs
     parts: dict[str, Array] = {}
     for layer, name in enumerate(net.weight_names):
-        bias = net.bias_names[layer] if net.bias_variance else None
+        bias = net.layer_biases[layer]
         if name not in net.trained_names and bias not in net.trained_names:
             continue
         x, z = (
@@ -202,7 +244,7 @@ def _tile(
         if x[0] is not None and z[0] is not None:
             gram = net.factors[layer] ** 2 * (x[0] @ z[0].T)
             parts[name] = (gram[:, :, None, None] if outputs == "full" else gram) * gradients
-        if bias in net.trained_names:
+        if bias is not None and bias in net.trained_names:
             full = (*shape, k, k) if outputs == "full" else shape
             parts[bias] = jnp.broadcast_to(net.bias_factor**2 * jnp.asarray(gradients, _dtype(left)), full)
     if layers:

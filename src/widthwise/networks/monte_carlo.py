@@ -17,6 +17,7 @@ from widthwise.errors import DataError, UsageError
 from widthwise.networks import activation as activations
 from widthwise.networks.empirical import empirical_ntk
 from widthwise.networks.mlp import MLP, Params
+from widthwise.networks.network import Network
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,7 +37,7 @@ class KernelEstimate:
 
 
 def monte_carlo_kernel(
-    net: MLP,
+    net: Network,
     X: object,
     Z: object | None = None,
     *,
@@ -73,7 +74,12 @@ def monte_carlo_kernel(
     count(samples, "samples", 2)
     if kind not in ("ntk", "nngp"):
         raise UsageError(f"kind must be 'ntk' or 'nngp'; {kind!r} came")
-    if kind == "nngp" and net.antisymmetric:
+    if kind == "nngp" and not isinstance(net, MLP):
+        raise UsageError(
+            f"kind 'nngp' is the covariance of an MLP's output given its hidden layers; for a {type(net).__name__} average "
+            "products of outputs"
+        )
+    if kind == "nngp" and isinstance(net, MLP) and net.antisymmetric:
         raise UsageError("outputs of an antisymmetric start are zero: for their covariance pass antisymmetric=False")
     rows = finite_matrix(X, "X")
     others = None if Z is None else finite_matrix(Z, "Z")
@@ -86,7 +92,7 @@ def monte_carlo_kernel(
         inputs, targets = jnp.asarray(rows), None if others is None else jnp.asarray(others)
         for drawn in range(1, samples + 1):
             params = net.init(generator, d=rows.shape[1])
-            if kind == "nngp":
+            if kind == "nngp" and isinstance(net, MLP):
                 found = np.asarray(_covariance(net, params, inputs, targets))
             elif net.outputs == 1:
                 found = np.asarray(empirical_ntk(net, params, inputs, targets))
@@ -104,4 +110,4 @@ def _covariance(net: MLP, params: Params, X: Array, Z: Array | None) -> Array:
     """Covariance of an output over its own weights and bias, given the hidden layers."""
     left = activations.value(net.activation, net.pre_activations(params, X)[-1])
     right = left if Z is None else activations.value(net.activation, net.pre_activations(params, Z)[-1])
-    return net.readout_variance * (left @ right.T) + net.bias_variance
+    return net.readout_variance * (left @ right.T) + net.output_bias_variance

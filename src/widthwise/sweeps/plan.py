@@ -26,7 +26,7 @@ PLAN: Final = {"device": "cpu", "threads": 1, "networks": "one at a time"}
 # Settings that decide what is compiled.
 _SHAPE: Final = (
     "data", "target", "n", "n_test", "tau", "width", "depth", "parametrisation", "trained", "antisymmetric", "kappa",
-    "activation", "readout", "weight_variance", "bias_variance", "input_scale", "alpha", "loss", "optimizer",
+    "activation", "readout", "weight_variance", "bias_variance", "input_scale", "last_variance", "alpha", "loss", "optimizer",
     "batch_size", "sampling", "dtype", "probes", "every", "steps",
 )  # fmt: skip
 _LIBRARIES: Final = 350e6  # bytes of a worker that has JAX and a compiled training

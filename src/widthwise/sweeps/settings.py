@@ -46,18 +46,21 @@ class Settings(BaseModel):
     parametrisation: Literal["ntk", "standard", "chen2019"] = Field(
         "ntk", description="What is a factor, what a weight."
     )
-    trained: Literal["first", "last", "weights", "all"] = Field("first", description="Parameters that move.")
+    trained: Literal["first", "last", "hidden", "weights", "all"] = Field("first", description="Parameters that move.")
     antisymmetric: bool | None = Field(
         None,
         description="Neurons start in pairs that cancel; by default where the depth is 1 and the readout is signs.",
     )
-    kappa: Positive = Field(1.0, description="Deviation of the first layer's weights, `ntk` only.")
+    kappa: Positive = Field(1.0, description="Deviation of the first layer's weights.")
     activation: Literal["relu", "abs", "linear", "erf"] = Field("relu", description="Of the hidden layers.")
     readout: Literal["signs", "gaussian"] = Field("signs", description="Law of the last weights.")
     weight_variance: Positive = Field(1.0, description="Variance of a weight times its fan-in.")
     bias_variance: Annotated[float, Field(ge=0)] = Field(0.0, description="Variance of every bias.")
     input_scale: Positive = Field(1.0, description="Covariance of the first pre-activations over x.z.")
-    alpha: Annotated[float, Field(ge=0, le=0.5)] | None = Field(None, description="Exponent of `chen2019`.")
+    last_variance: Positive | None = Field(None, description="That of the output layer, where it differs.")
+    alpha: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        None, description="Exponent of the output's factor, `chen2019` and `plain`."
+    )
 
     # Training
     loss: Literal["squared", "mean_squared", "logistic", "cross_entropy"] = Field(

@@ -95,6 +95,7 @@ def network(settings: Settings, *, outputs: int) -> Network:
         weight_variance=settings.weight_variance,
         bias_variance=settings.bias_variance,
         input_scale=settings.input_scale,
+        last_variance=settings.last_variance,
         alpha=settings.alpha,
     )
 
