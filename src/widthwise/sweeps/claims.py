@@ -35,14 +35,13 @@ def owner_lives(name: str) -> bool | None:
 
 
 @contextlib.contextmanager
-def heartbeat(path: Path, every: float) -> Iterator[None]:
-    """Touch a file every few seconds, from a thread; and end this process if the one that started it has ended."""
+def heartbeat(path: Path, every: float, *, parent: int | None = None) -> Iterator[None]:
+    """Touch a file every few seconds, from a thread; and end this process if `parent`, which started it, has ended."""
     over = threading.Event()
-    parent = os.getppid()
 
     def beat() -> None:
         while not over.wait(every):
-            if os.getppid() != parent:
+            if parent is not None and os.getppid() != parent:
                 os._exit(1)
             with contextlib.suppress(OSError):
                 os.utime(path)

@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -127,6 +127,17 @@ class _Worker:
     shape: str | None = None
     ready: bool = False
     spoken: int = 0
+    listener: threading.Thread | None = None
+
+    def close(self) -> None:
+        """Wait for its end and leave nothing open."""
+        self.process.wait()
+        if self.listener is not None:
+            self.listener.join()
+        if self.process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
+        self.stderr.close()
 
     def last_words(self) -> str:
         """The end of what it wrote to stderr since its last job began."""
@@ -184,8 +195,7 @@ class _Driver:
             # A second interrupt lands here, and so does a worker that is frozen.
             for worker in self.workers:
                 worker.process.kill()
-                worker.process.wait()
-                worker.stderr.close()
+                worker.close()
 
     def loop(self) -> None:
         looked = -LOOK
@@ -259,7 +269,7 @@ class _Driver:
         code = worker.process.wait()
         words = worker.last_words()
         self.workers.remove(worker)
-        worker.stderr.close()
+        worker.close()
         if not worker.ready:
             raise WidthwiseError(f"a worker process could not start (exit {code}): {words or 'it said nothing'}")
         if worker.job is None:
@@ -320,6 +330,7 @@ class _Driver:
             "runner": self.engine.runner,
             "lease": self.engine.lease,
             "core": core,
+            "driver": os.getpid(),
         }
         words = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         with files.typed(self.store.folder, "given a worker"):
@@ -335,10 +346,12 @@ class _Driver:
                 start_new_session=True,
             )
         worker = _Worker(process, core, words)
-        threading.Thread(target=self._listen, args=(worker, process.stdout), daemon=True).start()
+        worker.listener = threading.Thread(target=self._listen, args=(worker, process.stdout), daemon=True)
+        worker.listener.start()
         return worker
 
-    def _listen(self, worker: _Worker, stream: Iterable[str]) -> None:
-        for line in stream:
-            self.answers.put((worker, line))
+    def _listen(self, worker: _Worker, stream: IO[str]) -> None:
+        with stream:
+            for line in stream:
+                self.answers.put((worker, line))
         self.answers.put((worker, ""))

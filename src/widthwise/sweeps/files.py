@@ -59,10 +59,14 @@ def typed(path: Path, what: str = "read or written") -> Iterator[None]:
 
 
 def seal(schema: str, body: Any) -> bytes:
-    """A JSON document of `schema` (as `widthwise/job/1`) whose first line holds length and CRC of the rest."""
+    """A JSON document of `schema` (as `widthwise/job/1`) whose first line holds its length and its CRC, the schema's name included."""
     text = json.dumps(body, indent=1, allow_nan=False).encode()
-    head = f'{{"schema": "{schema}", "length": {len(text)}, "crc32": "{zlib.crc32(text):08x}", "body":\n'
+    head = f'{{"schema": "{schema}", "length": {len(text)}, "crc32": "{_crc(schema.encode(), text):08x}", "body":\n'
     return head.encode() + text + b"\n}\n"
+
+
+def _crc(schema: bytes, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(schema))
 
 
 def unseal(data: bytes, schema: str, path: Path) -> Any:
@@ -83,7 +87,8 @@ def unseal(data: bytes, schema: str, path: Path) -> Any:
     if not head or head[1].decode() != name:
         raise DamagedError(f"{path} has no seal")
     body = data[head.end() : head.end() + int(head[3])]
-    if len(data) != head.end() + int(head[3]) + 3 or zlib.crc32(body) != int(head[4], 16) or data[-3:] != b"\n}\n":
+    crc = _crc(head[1] + b"/" + head[2], body)
+    if len(data) != head.end() + int(head[3]) + 3 or crc != int(head[4], 16) or data[-3:] != b"\n}\n":
         raise DamagedError(f"{path} differs from what was written")
     return json.loads(body)
 

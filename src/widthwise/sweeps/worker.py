@@ -27,7 +27,7 @@ Runner = Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], Mapping[str, Any
 Receipt = dict[str, Any]
 
 
-def attempt(store: Store, job: Mapping[str, Any], run: Runner, *, beat: float) -> Receipt:
+def attempt(store: Store, job: Mapping[str, Any], run: Runner, *, beat: float, driver: int | None = None) -> Receipt:
     """Make one attempt at a job.
 
     Args:
@@ -35,6 +35,7 @@ def attempt(store: Store, job: Mapping[str, Any], run: Runner, *, beat: float) -
         job: its `id`, `attempt`, and what the runner needs.
         run: the runner.
         beat: seconds between heartbeats of the claim.
+        driver: the process that gave the job; this one ends if that one has ended.
 
     Returns:
         What became of it, in `state`: `done`; `busy`, somebody else has it; `lost`, another attempt was first; `failed`,
@@ -47,7 +48,7 @@ def attempt(store: Store, job: Mapping[str, Any], run: Runner, *, beat: float) -
         claim = store.claim(number.job, number.attempt)
         if claim is None:
             return receipt | {"state": "done" if store.has(number.job) else "busy", "seconds": 0.0}
-        with heartbeat(store.claim_path(claim), beat):
+        with heartbeat(store.claim_path(claim), beat, parent=driver):
             try:
                 measures, arrays = run(job)
             except (Exception, SystemExit) as failure:  # whatever a job raises is its result
@@ -86,11 +87,8 @@ def main(arguments: str) -> None:
     run = find(options["runner"])
     print(json.dumps({"state": "ready"}), file=answers, flush=True)
     for line in sys.stdin:
-        print(
-            json.dumps(attempt(store, json.loads(line), run, beat=options["lease"] / 5), allow_nan=False),
-            file=answers,
-            flush=True,
-        )
+        receipt = attempt(store, json.loads(line), run, beat=options["lease"] / 5, driver=options["driver"])
+        print(json.dumps(receipt, allow_nan=False), file=answers, flush=True)
 
 
 @contextlib.contextmanager
