@@ -133,7 +133,7 @@ class _Worker:
         """Wait for its end and leave nothing open."""
         self.process.wait()
         if self.listener is not None:
-            self.listener.join()
+            self.listener.join(GRACE)
         if self.process.stdin is not None:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
@@ -161,7 +161,8 @@ class _Driver:
         self.waiting: dict[str, deque[str]] = {}
         self.elsewhere: set[str] = set()
         self.open = 0
-        self.answers: queue.Queue[tuple[_Worker, str]] = queue.Queue()
+        # Not a Queue: its locks are Python's, and an interrupt between two of their lines would leave them shut for ever.
+        self.answers: queue.SimpleQueue[tuple[_Worker, str]] = queue.SimpleQueue()
         self.watch = Watch(self.store.folder / "claims", self.engine.lease)
         claimed = self.store.claims()
         for job in self.jobs:
