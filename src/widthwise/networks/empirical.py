@@ -6,7 +6,7 @@ Other families go through `networks.jacobian`.
 from __future__ import annotations
 
 import functools
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,11 @@ from widthwise._checks import count, enough_memory
 from widthwise._jax import full_products
 from widthwise.errors import UsageError
 from widthwise.networks import activation as activations
+from widthwise.networks.doubled import TWIN, Doubled
 from widthwise.networks.laws import Signs
 from widthwise.networks.mlp import MLP, Params
 from widthwise.networks.network import Network
+from widthwise.networks.remembered import Centred, Linearised, start_of
 from widthwise.networks.tiling import assemble
 
 Outputs = Literal["shared", "trace", "full"]
@@ -82,9 +84,9 @@ def empirical_ntk(
     Tiled over rows: memory is the result and about n k times twice the sum of the widths. Without Z half of the tiles are
     computed and the result is symmetric to the bit. It may be called inside `jax.jit`.
 
-    That is for `MLP`, which has formulas by layers. For a network of another family the Jacobians in the trained parameters
-    are contracted, as `empirical_ntk_of` does for any function: much slower, not inside `jax.jit`, and `shared` is for one
-    output.
+    That is for `MLP`, which has formulas by layers, and for `Linearised`, `Centred` and `Doubled` of it. For a network of
+    another family the Jacobians in the trained parameters are contracted, as `empirical_ntk_of` does for any function: much
+    slower, and `shared` is for one output.
 
     Args:
         net: the network.
@@ -107,6 +109,13 @@ def empirical_ntk(
     """
     if outputs not in ("shared", "trace", "full"):
         raise UsageError(f"outputs must be 'shared', 'trace' or 'full'; {outputs!r} came")
+    if isinstance(net, Linearised | Centred):
+        at = start_of(net.net, params) if isinstance(net, Linearised) else params
+        forms: dict[str, Any] = {"outputs": outputs, "layers": layers, "tile": tile}
+        of_start: Array | dict[str, Array] = empirical_ntk(net.net, at, X, Z, **forms)
+        return of_start
+    if isinstance(net, Doubled):
+        return _doubled(net, params, X, Z, outputs=outputs, layers=layers, tile=tile)
     if not isinstance(net, MLP):
         return _by_jacobians(net, params, X, Z, outputs=outputs, layers=layers, chunk=tile)
     if outputs == "shared" and not _is_shared(net):
@@ -147,6 +156,22 @@ def _by_jacobians(
     if layers:
         return {name: kernel((name,)) for name in net.trained_names}
     return kernel(net.trained_names)
+
+
+def _doubled(
+    net: Doubled, params: Params, X: Array, Z: Array | None, *, outputs: Outputs, layers: bool, tile: int | None
+) -> Array | dict[str, Array]:
+    """Half the sum of the kernels of the two copies."""
+    first, second = (
+        empirical_ntk(net.net, half, X, Z, outputs=outputs, layers=True, tile=tile) for half in net.halves(params)
+    )
+    parts = {**first, **{TWIN + name: part for name, part in second.items()}}
+    if layers:
+        return {name: 0.5 * part for name, part in parts.items()}
+    total, *others = parts.values()
+    for part in others:
+        total = total + part
+    return 0.5 * total
 
 
 def _is_shared(net: MLP) -> bool:
