@@ -6,6 +6,7 @@ steps are not lost against large weights.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -105,6 +106,10 @@ class CompiledEngine:
         )
         self._advance = _advancing(recipe)
         self._measure = _measuring(_Measured(task.net, task.loss, task.traced, task.plan.mode))
+
+    def working(self) -> contextlib.AbstractContextManager[None]:
+        """JAX has threads of its own."""
+        return contextlib.nullcontext()
 
     def advance(self, first: int, last: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Take the steps after `first` up to `last` of all that do not rest.
@@ -217,6 +222,20 @@ def host_results(
     for probe in task.on_host:
         found |= {f"probe/{name}": np.asarray(values) for name, values in _named(probe, probe(snapshot)).items()}
     return found
+
+
+def probe_results(task: Task, start: Params, update: Params, step: int, rate: float) -> dict[str, np.ndarray]:
+    """Results of all probes on one network, whatever path it is trained by."""
+    dtype = np.dtype(task.plan.dtype)
+    own = ({n: v[None] for n, v in start.items()}, {n: v[None] for n, v in update.items()})
+    X, Y, reference = (jnp.asarray(values, dtype) for values in (task.X, task.Y, task.reference))
+    measure = _measuring(_Measured(task.net, task.loss, task.traced, "map"))
+    found = measure((*own, np.array([step], np.int32), np.array([rate], dtype)), (X, Y, reference, None, None))
+    record = {name: np.asarray(values[0]) for name, values in found.items()}
+    kept = {name: values for name, values in record.items() if name.startswith("probe/")}
+    if task.on_host:
+        kept |= host_results(task, start, update, outputs=record["outputs"], step=step, rate=rate)
+    return kept
 
 
 @functools.lru_cache(maxsize=64)

@@ -18,7 +18,7 @@ from widthwise._jax import float64, full_products
 from widthwise.errors import DataError, UsageError
 from widthwise.networks.mlp import Params
 from widthwise.networks.network import Network
-from widthwise.training import losses, sampling, session
+from widthwise.training import losses, sampling
 from widthwise.training.checkpoint import Checkpoint
 from widthwise.training.optimizers import Optimizer, as_optimizer
 from widthwise.training.plan import Plan, Precision
@@ -26,6 +26,7 @@ from widthwise.training.planning import planned
 from widthwise.training.regularisers import Regulariser, as_regularisers
 from widthwise.training.run import TrainingRun
 from widthwise.training.schedules import Schedule, as_schedule
+from widthwise.training.session import Session
 from widthwise.training.snapshot import Probe
 from widthwise.training.stops import Stop
 from widthwise.training.task import Member, Task
@@ -112,9 +113,9 @@ def train(
             probes=probes, every=every, reference=reference, watch=watch, watch_at=watch_at, test=test, stop=stop,
         )  # fmt: skip
         member = _member(task, seed, as_schedule(learning_rate), start, precision)
-        task = planned(task, 1, plan, precision)
+        task = planned(task, [member], plan, precision)
         kept = checkpoint if isinstance(checkpoint, Checkpoint) or checkpoint is None else Checkpoint(checkpoint)
-        return session.run(task, (member,), kept, between)[0]
+        return Session(task, (member,), kept, between).run()[0]
 
 
 def train_many(
@@ -195,10 +196,10 @@ def train_many(
             )  # fmt: skip
             places = [i for i, other in enumerate(several) if other == net]
             members = [_member(task, own_seeds[i], as_schedule(rates[i]), own_starts[i], precision) for i in places]
-            task = planned(task, len(places), plan, precision)
+            task = planned(task, members, plan, precision)
             size = task.plan.batch
             for first in range(0, len(places), size):
-                runs = session.run(task, tuple(members[first : first + size]), None, between)
+                runs = Session(task, tuple(members[first : first + size]), None, between).run()
                 for place, run in zip(places[first : first + size], runs, strict=True):
                     found[place] = run
     return tuple(run for run in found if run is not None)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from widthwise.errors import DataError
 from widthwise.training import checkpoint as files
+from widthwise.training.blocked import BlockedEngine
 from widthwise.training.checkpoint import Checkpoint
 from widthwise.training.compiled import DIVERGED, ERROR, LOSS, RUNNING, SECONDS, CompiledEngine
 from widthwise.training.log import Log
@@ -29,16 +28,9 @@ _REASONS: dict[int, Reason] = {
 # Seconds of a stretch of steps that nothing interrupts, about.
 _STRETCH = 0.5
 
-Engine = CompiledEngine
 
-
-def run(
-    task: Task,
-    members: tuple[Member, ...],
-    kept: Checkpoint | None,
-    between: Callable[[int], None] | None,
-) -> tuple[TrainingRun, ...]:
-    """Train the members of a task to their ends.
+class Session:
+    """Networks of one architecture from their start, or from where a checkpoint left them, to their ends.
 
     Args:
         task: what is trained on what, with a plan.
@@ -49,112 +41,135 @@ def run(
     Raises:
         DataError: if the checkpoint is that of another run.
     """
-    began = time.monotonic()
-    engine: Engine = _engine(task, members)
-    logs = [Log(task) for _ in members]
-    spent, done = 0.0, 0
-    seal = task.digest(members[0]) if kept is not None else ""
-    if kept is not None and (found := files.read(kept.path)) is not None:
-        header, arrays = found
-        if header.get("run") != seal:
-            raise DataError(f"{kept.path} belongs to another run: finish that one, remove it, or name another file")
-        done, spent = int(header["done"]), float(header["seconds"])
-        engine.restore({k.removeprefix("engine/"): v for k, v in arrays.items() if k.startswith("engine/")})
-        logs[0].restore({k.removeprefix("log/"): v for k, v in arrays.items() if k.startswith("log/")})
-    began -= spent
-    written, stretch = time.monotonic(), 1
-    for pause in _pauses(task, kept):
-        if pause < done or (pause == done and done and logs[0].closed):
-            continue
-        while done < pause and np.any(engine.rest == RUNNING):
-            last = min(pause, done + min(stretch, engine.capacity))
-            clock = time.monotonic()
-            for log, found_ in zip(logs, engine.advance(done, last), strict=True):
-                log.steps(*found_)
-            stretch = _longer(stretch, last - done, time.monotonic() - clock)
-            done = last
-            if kept is not None and kept.every is None and done < pause and time.monotonic() - written > kept.seconds:
-                _write(kept.path, {"run": seal, "done": done, "seconds": time.monotonic() - began}, engine, logs[0])
-                written = time.monotonic()
-            if task.stop.seconds is not None and time.monotonic() - began > task.stop.seconds and done < task.steps:
-                engine.rest = np.where(engine.rest == RUNNING, SECONDS, engine.rest)
-        _record(task, engine, logs, pause)
-        if between is not None:
-            between(int(engine.done.max()))
-        ended = bool(np.all(engine.rest != RUNNING)) or pause == task.steps
+
+    def __init__(
+        self,
+        task: Task,
+        members: tuple[Member, ...],
+        kept: Checkpoint | None = None,
+        between: Callable[[int], None] | None = None,
+    ) -> None:
+        self._task, self._kept, self._between = task, kept, between
+        self._began = self._written = time.monotonic()
+        engine = BlockedEngine if task.plan.path == "blocked" else CompiledEngine
+        self._engine: BlockedEngine | CompiledEngine = engine(task, members)
+        self._logs = [Log(task) for _ in members]
+        # Steps done, and the last pause that needs no more than it has had.
+        self._done, self._past = 0, -1
+        self._stretch = 1
         if kept is not None:
-            due = pause % kept.every == 0 if kept.every else time.monotonic() - written > kept.seconds
-            if due or ended:
-                _write(kept.path, {"run": seal, "done": done, "seconds": time.monotonic() - began}, engine, logs[0])
-                written = time.monotonic()
-        if ended:
-            break
-    seconds = time.monotonic() - began
-    return tuple(_finished(task, engine, log, i, seconds) for i, log in enumerate(logs))
+            self._seal = task.digest(members[0])
+            self._resume(kept)
 
+    def run(self) -> tuple[TrainingRun, ...]:
+        """Train all members to their ends."""
+        with self._engine.working():
+            for pause in self._pauses():
+                if pause <= self._past or all(log.closed for log in self._logs):
+                    continue
+                self._advance(pause)
+                self._record(pause)
+                self._past = pause
+                if self._between is not None:
+                    self._between(int(self._engine.done.max()))
+                if self._kept is not None and self._is_due(self._kept, pause):
+                    self._save(self._kept)
+        seconds = time.monotonic() - self._began
+        return tuple(self._finished(i, seconds) for i in range(len(self._logs)))
 
-def _engine(task: Task, members: tuple[Member, ...]) -> Engine:
-    return CompiledEngine(task, members)
+    def _pauses(self) -> list[int]:
+        """Numbers of steps at which the loop stops: for measures, for watched rows, for the disk."""
+        wanted = {*self._task.records.tolist(), *self._task.watch_at.tolist(), self._task.steps}
+        if self._kept is not None and self._kept.every is not None:
+            wanted |= set(range(self._kept.every, self._task.steps, self._kept.every))
+        return sorted(wanted)
 
+    def _advance(self, pause: int) -> None:
+        """Take the steps up to a pause, in stretches after which the clock is looked at and Ctrl-C heard."""
+        engine, limit = self._engine, self._task.stop.seconds
+        while self._done < pause and np.any(engine.rest == RUNNING):
+            taken = min(pause - self._done, self._stretch, engine.capacity)
+            clock = time.monotonic()
+            for log, found in zip(self._logs, engine.advance(self._done, self._done + taken), strict=True):
+                log.steps(*found)
+            self._done += taken
+            now = time.monotonic()
+            if now - clock > 2 * _STRETCH:
+                self._stretch = max(1, taken // 2)
+            elif taken == self._stretch and now - clock < _STRETCH / 4:
+                self._stretch *= 8
+            if limit is not None and now - self._began > limit and self._done < self._task.steps:
+                engine.rest = np.where(engine.rest == RUNNING, SECONDS, engine.rest)
+            kept = self._kept
+            if kept is not None and kept.every is None and self._done < pause and now - self._written > kept.seconds:
+                self._save(kept)
 
-def _pauses(task: Task, kept: Checkpoint | None) -> list[int]:
-    """Numbers of steps at which the loop stops: for measures, for watched rows, for the disk."""
-    wanted = {*task.records.tolist(), *task.watch_at.tolist(), task.steps}
-    if kept is not None and kept.every is not None:
-        wanted |= set(range(kept.every, task.steps, kept.every))
-    return sorted(wanted)
+    def _record(self, pause: int) -> None:
+        """Measure what is due at a pause; a network that came to rest is measured once more, where it rests."""
+        engine, task = self._engine, self._task
+        ended = engine.rest != RUNNING
+        probed, watched = pause in task.records, pause in task.watch_at
+        if not (probed or watched or np.any(ended)):
+            return
+        for i, (log, values) in enumerate(zip(self._logs, engine.measure(watch=watched), strict=True)):
+            if log.closed:
+                continue
+            log.record(int(engine.done[i]), values, probed=probed or bool(ended[i]), watched=watched)
+            if not ended[i]:
+                engine.rest[i] = self._verdict(values)
+            log.closed = bool(engine.rest[i] != RUNNING) or pause == task.steps
 
+    def _verdict(self, values: dict[str, np.ndarray]) -> int:
+        """Whether measures at a pause bring a network to rest."""
+        stop = self._task.stop
+        if not np.isfinite(values["loss"]):
+            return DIVERGED
+        if stop.loss is not None and values["loss"] <= stop.loss:
+            return LOSS
+        if stop.error is not None and values["error"] <= stop.error:
+            return ERROR
+        return RUNNING
 
-def _longer(stretch: int, taken: int, seconds: float) -> int:
-    """Steps of the next stretch: more where this one was short in time, fewer where it was long."""
-    if seconds > 2 * _STRETCH:
-        return max(1, taken // 2)
-    return stretch * 8 if taken == stretch and seconds < _STRETCH / 4 else stretch
+    def _is_due(self, kept: Checkpoint, pause: int) -> bool:
+        if all(log.closed for log in self._logs):
+            return True
+        return pause % kept.every == 0 if kept.every else time.monotonic() - self._written > kept.seconds
 
+    def _save(self, kept: Checkpoint) -> None:
+        header = {
+            "run": self._seal,
+            "done": self._done,
+            "past": self._past,
+            "seconds": time.monotonic() - self._began,
+        }
+        arrays = {f"engine/{name}": values for name, values in self._engine.state().items()}
+        files.write(kept.path, header, arrays | {f"log/{name}": v for name, v in self._logs[0].state().items()})
+        self._written = time.monotonic()
 
-def _record(task: Task, engine: Engine, logs: list[Log], pause: int) -> None:
-    """Measure what is due at a pause; a network that came to rest is measured once more, where it rests."""
-    ended = engine.rest != RUNNING
-    probed = pause in task.records or bool(np.any(ended))
-    watched = pause in task.watch_at
-    if not (probed or watched):
-        return
-    for i, (log, values) in enumerate(zip(logs, engine.measure(watch=watched), strict=True)):
-        if log.closed:
-            continue
-        log.record(int(engine.done[i]), values, probed=pause in task.records or bool(ended[i]), watched=watched)
-        if not ended[i]:
-            engine.rest[i] = _verdict(task, values)
-        log.closed = bool(engine.rest[i] != RUNNING) or pause == task.steps
+    def _resume(self, kept: Checkpoint) -> None:
+        """Go on from a file, where there is one."""
+        found = files.read(kept.path)
+        if found is None:
+            return
+        header, arrays = found
+        if header["run"] != self._seal:
+            raise DataError(f"{kept.path} belongs to another run: finish that one, remove it, or name another file")
+        self._done, self._past = int(header["done"]), int(header["past"])
+        self._began -= float(header["seconds"])
+        self._engine.restore({k.removeprefix("engine/"): v for k, v in arrays.items() if k.startswith("engine/")})
+        self._logs[0].restore({k.removeprefix("log/"): v for k, v in arrays.items() if k.startswith("log/")})
 
-
-def _verdict(task: Task, values: dict[str, np.ndarray]) -> int:
-    """Whether measures at a pause bring a network to rest."""
-    if not np.isfinite(values["loss"]):
-        return DIVERGED
-    if task.stop.loss is not None and values["loss"] <= task.stop.loss:
-        return LOSS
-    if task.stop.error is not None and values["error"] <= task.stop.error:
-        return ERROR
-    return RUNNING
-
-
-def _write(path: str | os.PathLike[str], header: dict[str, Any], engine: Engine, log: Log) -> None:
-    arrays = {f"engine/{name}": values for name, values in engine.state().items()}
-    files.write(path, header, arrays | {f"log/{name}": values for name, values in log.state().items()})
-
-
-def _finished(task: Task, engine: Engine, log: Log, i: int, seconds: float) -> TrainingRun:
-    start, update = engine.start(i), engine.update(i)
-    done, rest = int(engine.done[i]), int(engine.rest[i])
-    return TrainingRun(
-        history=log.history(done),
-        params=moved(start, update),
-        diverged=done if rest == DIVERGED else None,
-        start=start,
-        update=update,
-        stopped=_REASONS[rest],
-        steps=done,
-        seconds=seconds,
-        plan=task.plan,
-    )
+    def _finished(self, i: int, seconds: float) -> TrainingRun:
+        start, update = self._engine.start(i), self._engine.update(i)
+        done, rest = int(self._engine.done[i]), int(self._engine.rest[i])
+        return TrainingRun(
+            history=self._logs[i].history(done),
+            params=moved(start, update),
+            diverged=done if rest == DIVERGED else None,
+            start=start,
+            update=update,
+            stopped=_REASONS[rest],
+            steps=done,
+            seconds=seconds,
+            plan=self._task.plan,
+        )
