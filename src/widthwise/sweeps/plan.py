@@ -25,7 +25,7 @@ SHOWN: Final = 20
 PLAN: Final = {"device": "cpu", "threads": 1, "networks": "one at a time"}
 # Settings that decide what is compiled.
 _SHAPE: Final = (
-    "data", "target", "n", "n_test", "tau", "width", "depth", "parametrisation", "trained", "antisymmetric", "kappa",
+    "data", "target", "n", "n_test", "d", "tau", "network", "width", "depth", "parametrisation", "trained", "antisymmetric", "kappa",
     "activation", "readout", "weight_variance", "bias_variance", "input_scale", "last_variance", "alpha", "loss", "optimizer",
     "batch_size", "sampling", "dtype", "probes", "every", "steps",
 )  # fmt: skip
@@ -126,6 +126,8 @@ def job_id(content: Mapping[str, Any]) -> str:
 
 def data_key(settings: Settings) -> str:
     """What names the data of a job before rows are chosen."""
+    if settings.data.startswith("synthetic:"):
+        return f"{settings.data} d {settings.d} sigma {settings.sigma} n {settings.n}"
     return settings.data if settings.target is None else f"{settings.data} target {settings.target}"
 
 

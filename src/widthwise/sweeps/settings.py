@@ -31,19 +31,28 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     # Data
-    data: Text = Field("digits", description="Name or path, as `widthwise.load` takes it, or a generated set.")
+    data: Text = Field(
+        "digits",
+        description="Name or path, as `widthwise.load` takes it; or generated: `synthetic:clusters`, `synthetic:sine`, "
+        "`synthetic:tanh`.",
+    )
     target: Text | None = Field(None, description="Column of the labels, where the data are a file.")
     n: Count | None = Field(None, description="Training rows, chosen by `data_seed`; all that are not held out.")
     n_test: Annotated[int, Field(ge=0)] = Field(0, description="Rows held out for the test error.")
+    d: Count | None = Field(None, description="Columns of `synthetic:clusters`, 1000 when not given.")
+    sigma: Positive | None = Field(None, description="Spread within a component of `synthetic:clusters`.")
     scale: Literal["auto", "standardise", "unit", "none"] = Field("auto", description="Scaling of the features.")
     tau: Annotated[float, Field(ge=0)] = Field(0.0, description="Size of an appended constant coordinate.")
     label_noise: Share = Field(0.0, description="Share of training rows that get another class, chosen at random.")
     data_seed: Seed = Field(0, description="Of the choice of rows and of the label noise.")
 
     # Network
+    network: Literal["mlp", "liliang2018", "allenzhu2018", "allenzhu2018-three-layer", "arora2019"] = Field(
+        "mlp", description="The fully connected network of the settings below, or that of a paper at this width."
+    )
     width: Count = Field(1024, description="Neurons of each hidden layer.")
     depth: Count = Field(1, description="Hidden layers.")
-    parametrisation: Literal["ntk", "standard", "chen2019"] = Field(
+    parametrisation: Literal["ntk", "standard", "mean_field", "plain", "chen2019"] = Field(
         "ntk", description="What is a factor, what a weight."
     )
     trained: Literal["first", "last", "hidden", "weights", "all"] = Field("first", description="Parameters that move.")

@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
 from widthwise._jax import float64, full_products
-from widthwise.datasets import Dataset, decode, encode, load, prepare, resolve_scale
+from widthwise.datasets import Dataset, decode, encode, load, prepare, resolve_scale, synthetic
 from widthwise.errors import DataError, UsageError
-from widthwise.networks import MLP
+from widthwise.networks import MLP, presets
 from widthwise.networks.network import Network
 from widthwise.sweeps.plan import Source
 from widthwise.sweeps.settings import Settings
@@ -41,6 +42,17 @@ MEASURES: Final = (
     "movement",
 )
 """What every job measures, probes aside."""
+
+
+_CACHED: Final = 256 * 1024  # pre-activations of a block that a core's cache holds, about
+_LEAST: Final = 4_000_000  # multiplications of a step from which blocks are faster, about
+_DATA: Final = (
+    "data", "target", "n", "n_test", "d", "sigma", "scale", "tau", "label_noise", "data_seed", "loss",
+)  # fmt: skip
+_NETWORK: Final = (
+    "depth", "parametrisation", "trained", "antisymmetric", "kappa", "activation", "readout", "weight_variance",
+    "bias_variance", "input_scale", "last_variance", "alpha",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,10 +80,11 @@ class Material:
 
 def source(settings: Settings) -> Source:
     """Digest and size of the data set that settings name."""
-    ds = _loaded(settings.data, settings.target)
+    ds = _source(settings)
     two = settings.loss == "cross_entropy"
     outputs = len(ds.classes) if len(ds.classes) > 2 or two else 1
-    return Source(digest=ds.digest, n=ds.n, d=ds.d, outputs=max(outputs, 1))
+    n = ds.n if _is_read(settings) else settings.n or ds.n
+    return Source(digest=ds.digest, n=n, d=ds.d, outputs=max(outputs, 1))
 
 
 def network(settings: Settings, *, outputs: int) -> Network:
@@ -80,6 +93,8 @@ def network(settings: Settings, *, outputs: int) -> Network:
     Raises:
         UsageError: if its settings do not go together.
     """
+    if settings.network != "mlp":
+        return _preset(settings, outputs)
     pairs = settings.antisymmetric
     if pairs is None:
         pairs = settings.depth == 1 and settings.readout == "signs" and settings.parametrisation != "chen2019"
@@ -109,6 +124,25 @@ def probes_of(settings: Settings) -> tuple[Probe, ...]:
     return probes.chosen(tuple(settings.probes))
 
 
+def training_plan(settings: Settings, n: int, d: int) -> Plan:
+    """How a job is trained: a rule of its settings alone, so that it is the same whichever worker runs it.
+
+    Blocks of neurons where a step is enough work for them, else the compiled loop; one lane, since a worker has one core.
+    """
+    two_layers = settings.network == "arora2019" or (
+        settings.network == "mlp"
+        and settings.depth == 1
+        and settings.trained == "first"
+        and settings.activation == "relu"
+        and settings.bias_variance == 0
+    )
+    large = n * d * settings.width >= _LEAST
+    if two_layers and large and settings.optimizer in ("gd", "sgd") and settings.batch_size is None:
+        block = min(max(1 << (max(1, _CACHED // n).bit_length() - 1), 64), 1024)
+        return Plan(path="blocked", dtype=settings.dtype, lanes=1, block=block)
+    return Plan(dtype=settings.dtype)
+
+
 def run(job: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Train as a job says.
 
@@ -123,16 +157,13 @@ def run(job: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         UsageError: if settings do not go together.
     """
     settings = Settings(**job["settings"])
-    found = _loaded(settings.data, settings.target)
+    found = _source(settings)
     if found.digest != job["data"]:
         raise DataError(
             f"{settings.data} has changed since the sweep was planned (digest {found.digest[:12]}, planned "
             f"{str(job['data'])[:12]}): bring the old data back, or start another sweep"
         )
-    material = _material(
-        data=settings.data, target=settings.target, n=settings.n, n_test=settings.n_test, scale=settings.scale,
-        tau=settings.tau, noise=settings.label_noise, seed=settings.data_seed, loss=settings.loss,
-    )  # fmt: skip
+    material = _material(settings)
     net = network(settings, outputs=material.outputs)
     done = train(
         net,
@@ -147,8 +178,7 @@ def run(job: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         probes=probes_of(settings),
         every=settings.every,
         seed=settings.seed,
-        # Given, not chosen: a choice by timing would differ from worker to worker.
-        plan=Plan(dtype=settings.dtype),
+        plan=training_plan(settings, *material.X.shape),
     )
     return _measures(settings, material, net, done), _arrays(done)
 
@@ -187,10 +217,10 @@ def _errors(
     rows = np.concatenate((material.X, material.held)) if len(material.held) else material.X
     if settings.dtype == "float64":
         with float64():
-            outputs = np.asarray(net.apply(done.params, rows))  # type: ignore[arg-type]
+            outputs = np.asarray(net.apply(done.params, jnp.asarray(rows)))
     else:
         with full_products():
-            outputs = np.asarray(net.apply(done.params, rows.astype(np.float32)), np.float64)  # type: ignore[arg-type]
+            outputs = np.asarray(net.apply(done.params, jnp.asarray(rows, jnp.float32)), np.float64)
     if material.classes:
         wrong = decode(outputs + material.offset, material.classes) != material.codes
     else:
@@ -206,41 +236,112 @@ def _arrays(done: TrainingRun) -> dict[str, np.ndarray]:
     return {**found, **{f"probe.{name}": np.asarray(values) for name, values in history.probes.items()}}
 
 
+def _is_read(settings: Settings) -> bool:
+    """Whether the data are read, not generated."""
+    return not settings.data.startswith("synthetic:")
+
+
+def _source(settings: Settings) -> Dataset:
+    """The data that a job's rows are chosen from; of what is generated, a few rows that tell whether it is still the same."""
+    if _is_read(settings):
+        return _loaded(settings.data, settings.target)
+    return _generated(settings.data, settings.d, settings.sigma, 8, 0, 0)[0]
+
+
 @functools.lru_cache(maxsize=8)
 def _loaded(data: str, target: str | None) -> Dataset:
     return load(data, target=target)
 
 
 @functools.lru_cache(maxsize=8)
-def _material(
-    *,
-    data: str,
-    target: str | None,
-    n: int | None,
-    n_test: int,
-    scale: Any,
-    tau: float,
-    noise: float,
-    seed: int,
-    loss: str,
-) -> Material:
-    ds = _loaded(data, target)
-    size = ds.n - n_test if n is None else n
-    if size < 1 or size + n_test > ds.n:
-        raise DataError(f"{data} has {ds.n} rows: n = {size} and n_test = {n_test} need {size + n_test}")
-    # One order of the rows for every n, so that a larger training set holds the smaller ones.
-    order = np.random.default_rng([seed, 0]).permutation(ds.n)
-    held, kept = order[:n_test], order[n_test : n_test + size]
-    part = ds.take(np.concatenate((kept, held)))
-    features = prepare(part.X, scale=resolve_scale(scale, ds.kind), tau=tau).X
-    codes = np.array(part.y)
-    if noise:
-        codes[:size] = _noisy(ds, codes[:size], noise, np.random.default_rng([seed, 1]))
-    targets, offset = _targets(ds, codes[:size], loss)
+def _generated(  # noqa: PLR0917 - a cache has no use for names
+    data: str, d: int | None, sigma: float | None, n: int, n_test: int, seed: int
+) -> tuple[Dataset, Dataset | None]:
+    """Training and test rows of a generated set."""
+    kind = data.partition(":")[2]
+    generator = np.random.default_rng([seed, 2])
+    if kind == "clusters":
+        options = {name: value for name, value in (("d", d), ("sigma", sigma)) if value is not None}
+        found: Any = synthetic.clusters(n, n_test, seed=generator, **options)  # type: ignore[arg-type]
+        classes = tuple(str(code) for code in range(10))
+    elif kind in ("sine", "tanh"):
+        if d is not None or sigma is not None:
+            raise UsageError(f"d and sigma belong to synthetic:clusters; {data} has four columns")
+        found, classes = synthetic.composed(kind, n, n_test, seed=generator), ()
+    else:
+        raise UsageError(f"generated sets are synthetic:clusters, synthetic:sine and synthetic:tanh; {data!r} came")
+
+    def dataset(X: np.ndarray, y: np.ndarray) -> Dataset:
+        return Dataset(
+            X=X, y=y, task="classification" if classes else "regression", task_reason="generated", classes=classes,
+            feature_names=tuple(f"x{j}" for j in range(X.shape[1])), target_name="class" if classes else "y", source=data,
+            kind="table", image_shape=None, notes=(), alerts=(), rows=np.arange(len(X)),
+        )  # fmt: skip
+
+    return dataset(found.X, found.y), dataset(found.X_test, found.y_test) if n_test else None
+
+
+def _preset(settings: Settings, outputs: int) -> Network:
+    """The network of a paper.
+
+    Raises:
+        UsageError: if a setting of other networks is given with it.
+    """
+    free = {name: Settings.model_fields[name].default for name in _NETWORK}
+    if settings.network == "arora2019":
+        del free["kappa"], free["antisymmetric"]
+    given = [name for name, default in free.items() if getattr(settings, name) != default]
+    if given:
+        raise UsageError(f"network {settings.network!r} fixes {given[0]}: leave it out, or take network 'mlp'")
+    match settings.network:
+        case "liliang2018":
+            return presets.liliang2018(settings.width, outputs=outputs).net
+        case "allenzhu2018":
+            return presets.allenzhu2018_two_layer(settings.width, outputs=outputs).net
+        case "allenzhu2018-three-layer":
+            return presets.allenzhu2018_three_layer(settings.width, outputs=outputs).net
+        case _:
+            return presets.arora2019(
+                settings.width, kappa=settings.kappa, antisymmetric=bool(settings.antisymmetric), outputs=outputs
+            ).net
+
+
+def _material(settings: Settings) -> Material:
+    """The rows of a job; jobs of equal data settings share them."""
+    return _chosen(settings.model_dump_json(include=set(_DATA)))
+
+
+@functools.lru_cache(maxsize=8)
+def _chosen(text: str) -> Material:
+    settings = Settings.model_validate_json(text)
+    n, n_test, seed = settings.n, settings.n_test, settings.data_seed
+    if _is_read(settings):
+        ds = _loaded(settings.data, settings.target)
+        size = ds.n - n_test if n is None else n
+        if size < 1 or size + n_test > ds.n:
+            raise DataError(f"{settings.data} has {ds.n} rows: n = {size} and n_test = {n_test} need {size + n_test}")
+        # One order of the rows for every n, so that a larger training set holds the smaller ones.
+        order = np.random.default_rng([seed, 0]).permutation(ds.n)
+        part = ds.take(np.concatenate((order[n_test : n_test + size], order[:n_test])))
+        rows, codes = part.X, np.array(part.y)
+    else:
+        if n is None:
+            raise UsageError(f"{settings.data} is generated: say how many rows with n")
+        size = n
+        ds, held = _generated(settings.data, settings.d, settings.sigma, n, n_test, seed)
+        rows = ds.X if held is None else np.concatenate((ds.X, held.X))
+        codes = np.array(ds.y) if held is None else np.concatenate((ds.y, held.y))
+    scale = resolve_scale(settings.scale, ds.kind)
+    if settings.scale == "auto" and not _is_read(settings):
+        scale = "none"  # generated rows come as their paper has them
+    features = prepare(rows, scale=scale, tau=settings.tau).X
+    if settings.label_noise:
+        codes[:size] = _noisy(ds, codes[:size], settings.label_noise, np.random.default_rng([seed, 1]))
+    targets, offset = _targets(ds, codes[:size], settings.loss)
     return Material(
         X=features[:size],
         targets=targets,
-        outputs=targets.shape[1] if targets.ndim == 2 else len(ds.classes) if loss == "cross_entropy" else 1,
+        outputs=targets.shape[1] if targets.ndim == 2 else len(ds.classes) if settings.loss == "cross_entropy" else 1,
         held=features[size:],
         classes=len(ds.classes),
         codes=codes,
