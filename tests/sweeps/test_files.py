@@ -49,7 +49,9 @@ def test_what_exists_is_not_created_again_and_nothing_else_is_left(tmp_path):
 
 
 def test_temporary_files_of_dead_writers_go_and_those_of_live_ones_stay(tmp_path):
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True)
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
     gone = tmp_path / f".{files.machine()}-{int(dead.stdout)}-ab.tmp"
     live = tmp_path / f".{files.machine()}-{os.getpid()}-ab.tmp"
     foreign = tmp_path / f".00000000-{int(dead.stdout)}-ab.tmp"

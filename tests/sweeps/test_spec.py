@@ -121,7 +121,9 @@ def test_what_is_not_a_spec_is_told(tmp_path, text, words):
     assert "absent.toml cannot be read" in refused(tmp_path / "absent.toml")
 
 
-@pytest.mark.parametrize("name", ["../x", "CON", "con.txt", "x" * 300, "-x", "a\0b", "", "a/b", "a.", "lpt1", "é", "a b"])
+@pytest.mark.parametrize(
+    "name", ["../x", "CON", "con.txt", "x" * 300, "-x", "a\0b", "", "a/b", "a.", "lpt1", "é", "a b"]
+)
 def test_names_that_make_bad_folders_are_refused(name):
     assert "name: " in refused({"name": name})
 

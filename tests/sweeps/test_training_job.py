@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -41,10 +42,12 @@ def test_the_measures_are_those_of_the_training_itself(result):
     assert measures["train_loss"] == done.history.loss[-1]
     assert measures["relative_residual"] == done.history.residual[-1] / done.history.residual[0]
     moved = np.linalg.norm(np.asarray(done.update["W"], np.float64))
-    assert measures["movement"] == pytest.approx(moved / np.linalg.norm(np.asarray(done.start["W"], np.float64)), rel=1e-12)
+    assert measures["movement"] == pytest.approx(
+        moved / np.linalg.norm(np.asarray(done.start["W"], np.float64)), rel=1e-12
+    )
     assert measures["distances_frobenius"] == pytest.approx(moved, rel=1e-5)
     assert 0 < measures["flips_mean"] < 1
-    outputs = np.asarray(net.apply(done.params, material.X.astype(np.float32)))
+    outputs = np.asarray(net.apply(done.params, jnp.asarray(material.X, jnp.float32)))
     guessed = (outputs + material.offset).argmax(axis=1)
     assert measures["train_error"] == np.mean(guessed != material.codes[:40])
     assert measures["rows"] == 40

@@ -141,7 +141,7 @@ def export(store: Path, form: str, out: Path | None) -> None:
             raise click.UsageError(f"--format {form} needs --out FILE")
         click.echo(to_csv(found.table), nl=False)
         return
-    click.echo(f"Wrote {found.export(out, form)}", err=True)  # type: ignore[arg-type]
+    click.echo(f"Wrote {found.export(out, form)}", err=True)
 
 
 @sweep.command()

@@ -171,13 +171,14 @@ def _figure(figure: FigureSpec, rows: Sequence[Row], axes: Sequence[str]) -> Sec
     x = figure.x or _main_axis(axes)
     if x is None:
         raise UsageError(f"a figure of {figure.y} needs --x: no setting varies but the seeds")
+    xs, ys = values(rows, x), values(rows, figure.y)
     by = figure.by or _second_axis(x, rows, axes)
     title = figure.title or f"{figure.y} against {x}"
-    xs, ys = values(rows, x), values(rows, figure.y)
-    groups: dict[str, list[tuple[Any, float]]] = {}
+    groups: dict[str, list[tuple[Any, float]]] = {"" if by is None else _shown(v): [] for v in _ordered(rows, by)}
     for row, a, b in zip(rows, xs, ys, strict=True):
         if a is not None and isinstance(b, (int, float)):
-            groups.setdefault("" if by is None else _shown(row.get(by)), []).append((a, float(b)))
+            groups["" if by is None else _shown(row.get(by))].append((a, float(b)))
+    groups = {name: many for name, many in groups.items() if many}
     if not groups:
         return Section(title=title, blocks=(Text(text="No finished run has both."),))
     if not all(isinstance(a, (int, float)) for many in groups.values() for a, _ in many):
@@ -193,6 +194,12 @@ def _figure(figure: FigureSpec, rows: Sequence[Row], axes: Sequence[str]) -> Sec
     elif figure.fit and not told:
         lead = "No power law was fitted: it needs three runs with positive values at two abscissae."
     return Section(title=title, lead=lead, blocks=tuple(blocks))
+
+
+def _ordered(rows: Sequence[Row], by: str | None) -> list[Any]:
+    """Values of a column, each once: numbers in their order, others as they come."""
+    found = list(dict.fromkeys(None if by is None else row.get(by) for row in rows))
+    return sorted(found) if all(isinstance(value, (int, float)) for value in found) else found
 
 
 def _second_axis(x: str, rows: Sequence[Row], axes: Sequence[str]) -> str | None:
@@ -413,8 +420,8 @@ def _shown(value: Any) -> str:
 
 
 def _log(found: Sequence[float]) -> bool:
-    """Whether values want a logarithmic axis: all positive, and more than a factor of eight apart."""
-    return min(found) > 0 and max(found) / min(found) > 8
+    """Whether values want a logarithmic axis: all positive, and a factor of eight apart or more."""
+    return min(found) > 0 and max(found) / min(found) >= 8
 
 
 def _two(value: float) -> str:

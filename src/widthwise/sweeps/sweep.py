@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from widthwise.errors import JobsFailedError, UsageError
 from widthwise.pages.files import write_atomically
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from widthwise.pages import Page
-
-Form = Literal["csv", "parquet", "netcdf"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +96,12 @@ class Sweep:
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """Settings that vary from job to job."""
+        """Settings that vary on axes of their own; those that follow from them by a formula are not among them."""
         first = self.jobs[0].content["settings"]
-        return tuple(n for n in first if any(job.content["settings"][n] != first[n] for job in self.jobs))
+        named = {**self.spec.axes("product"), **self.spec.axes("zip")}
+        return tuple(
+            n for n in first if n in named and any(job.content["settings"][n] != first[n] for job in self.jobs)
+        )
 
     @property
     def table(self) -> list[table.Row]:
@@ -202,7 +203,7 @@ class Sweep:
         """
         return table.to_xarray(self.table, self.axes)
 
-    def export(self, path: str | Path, form: Form = "csv") -> Path:
+    def export(self, path: str | Path, form: str = "csv") -> Path:
         """Write the table to a file, whole or not at all.
 
         Args:

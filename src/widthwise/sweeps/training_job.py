@@ -349,7 +349,7 @@ def _chosen(text: str) -> Material:
     )
 
 
-def _noisy(ds: Dataset, codes: Int[np.ndarray, " n"], noise: float, rng: np.random.Generator) -> Int[np.ndarray, " n"]:
+def _noisy(ds: Dataset, codes: np.ndarray, noise: float, rng: np.random.Generator) -> Int[np.ndarray, " n"]:
     """Class codes of which exactly the share `noise`, rounded to rows, is moved to another class at random."""
     k = len(ds.classes)
     if k < 2:
