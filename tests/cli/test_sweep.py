@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import signal
 import time
 from pathlib import Path
@@ -163,4 +162,4 @@ def test_a_sweep_runs_from_spec_to_report_and_the_same_command_goes_on(start, ru
     assert run("sweep", "report", tmp_path / "other").code == 0
     found = Sweep(tmp_path / "other")
     assert found.status().done == 4
-    assert os.path.getsize(tmp_path / "other" / "report.html") > 10_000
+    assert (tmp_path / "other" / "report.html").stat().st_size > 10_000

@@ -113,7 +113,8 @@ def test_a_heart_stops_with_the_process_that_started_it(tmp_path):
     # The middle process starts one that works under a heartbeat, and is killed.
     inner = (
         "import os, sys, time\nfrom pathlib import Path\nfrom widthwise.sweeps.claims import heartbeat\n"
-        "with heartbeat(Path(sys.argv[1]), 0.02, parent=int(sys.argv[2])):\n    print(os.getpid(), flush=True)\n    time.sleep(60)\n"
+        "with heartbeat(Path(sys.argv[1]), 0.02, parent=int(sys.argv[2])):\n    print(os.getpid(), flush=True)\n"
+        "    time.sleep(60)\n"
     )
     outer = (
         "import os, subprocess, sys, time\n"

@@ -116,7 +116,7 @@ def test_two_drivers_on_one_store_do_every_job_once(lights):
 def test_a_worker_frozen_past_its_lease_and_woken_gives_one_result(lights):
     job = lights.job(7, sleep=0.5)
     first = lights.start([job], lease=0.6)
-    until(lambda: lights.ran())
+    until(lights.ran)
     frozen = lights.processes()[0]
     # Worker and driver stand still, as on a machine that was suspended; another driver takes over.
     os.kill(frozen, signal.SIGSTOP)
@@ -138,7 +138,7 @@ def test_a_worker_frozen_past_its_lease_and_woken_gives_one_result(lights):
 def test_a_driver_replaces_its_own_worker_that_stands_still(lights):
     jobs = [lights.job(7, sleep=0.3), lights.job(8)]
     process = lights.start(jobs, lease=0.5)
-    until(lambda: lights.ran())
+    until(lights.ran)
     os.kill(lights.processes()[0], signal.SIGSTOP)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
@@ -189,7 +189,7 @@ def test_damaged_results_run_again_and_no_others(lights):
         path.write_bytes(data)
     assert lights.run(jobs) == (0, "")
     check_whole(lights, jobs, {jobs[1]["id"]: 2, jobs[3]["id"]: 2})
-    assert len(os.listdir(lights.store / "quarantine")) == 4
+    assert len(list((lights.store / "quarantine").iterdir())) == 4
 
 
 def test_a_worker_that_cannot_start_is_told_with_its_last_words(lights, tmp_path):
@@ -198,7 +198,7 @@ def test_a_worker_that_cannot_start_is_told_with_its_last_words(lights, tmp_path
 
     store = Store(tmp_path / "other", durable=False)
     store.create({})
-    with pytest.raises(WidthwiseError, match="could not start.*No module named 'absent'"):
+    with pytest.raises(WidthwiseError, match=r"could not start.*No module named 'absent'"):
         run(store, [Job(id="a" * 32, content={})], Local(workers=1, runner="absent:run"))
 
 

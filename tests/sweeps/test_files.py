@@ -6,11 +6,17 @@ import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 
 from widthwise.errors import ResourceError, StoreError
 from widthwise.sweeps import files
+
+
+def names(folder):
+    return [path.name for path in folder.iterdir()]
+
 
 BODY = {"a": [1, 2.5, None], "b": "text"}
 
@@ -45,7 +51,7 @@ def test_what_exists_is_not_created_again_and_nothing_else_is_left(tmp_path):
     assert path.read_bytes() == b"one"
     files.replace(path, b"three")
     assert path.read_bytes() == b"three"
-    assert os.listdir(tmp_path) == ["file"]
+    assert names(tmp_path) == ["file"]
 
 
 def test_temporary_files_of_dead_writers_go_and_those_of_live_ones_stay(tmp_path):
@@ -90,7 +96,7 @@ def test_a_real_limit_is_told_with_the_path_and_the_old_file_stays(tmp_path, lim
     done = subprocess.run([sys.executable, "-c", LIMITED, limit, str(path)], capture_output=True, text=True, check=True)
     assert done.stdout.startswith(f"{code} {path}")
     assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file"]
+    assert names(tmp_path) == ["file"]
 
 
 def test_a_full_disk_is_told_and_the_old_file_stays(small_disk):
@@ -99,7 +105,7 @@ def test_a_full_disk_is_told_and_the_old_file_stays(small_disk):
     with pytest.raises(ResourceError, match=str(path)):
         files.replace(path, bytes(1_000_000))
     assert path.read_bytes() == b"old"
-    assert os.listdir(small_disk) == ["file"]
+    assert names(small_disk) == ["file"]
 
 
 def test_a_disk_that_is_read_only_is_told_with_the_path(small_disk):
@@ -122,7 +128,7 @@ def test_a_folder_that_may_not_be_written_is_told_with_the_path():
         "try:\n    files.create(Path(sys.argv[1]), b'x')\nexcept StoreError as failure:\n    print(failure)\n"
     )
     with tempfile.TemporaryDirectory() as place:
-        os.chmod(place, 0o755)
+        Path(place).chmod(0o755)
         path = f"{place}/file"
         done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
     assert path in done.stdout

@@ -74,7 +74,7 @@ def test_a_folder_with_other_things_is_no_store_and_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("dear")
     with pytest.raises(StoreError, match=r"thesis\.tex"):
         Store(tmp_path).create({"sweep": "one"})
-    assert os.listdir(tmp_path) == ["thesis.tex"]
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
     with pytest.raises(StoreError, match=r"no spec\.json"):
         Store(tmp_path).read_spec()
 
@@ -95,7 +95,7 @@ def test_a_damaged_file_is_set_aside_and_counts_no_more(store, kind, damage):
     assert store.check() == ([JOB, other] if kind == "failures" else [other])
     assert store.failures() == ({} if kind == "failures" else {JOB: [{"id": JOB, "attempt": 1, "reason": "because"}]})
     assert not path.exists()
-    aside = os.listdir(store.folder / "quarantine")
+    aside = [path.name for path in (store.folder / "quarantine").iterdir()]
     assert f"{name}.0" in aside
     assert store.result(other, arrays=True) is not None
 
@@ -140,7 +140,8 @@ def test_arrays_of_a_job_without_a_result_are_told(store):
 
 
 def test_the_store_needs_no_library(tmp_path):
-    code = "import sys, widthwise.sweeps.worker, widthwise.sweeps.engine\nprint([m for m in ('jax', 'numpy', 'pydantic') if m in sys.modules])"
+    code = "import sys, widthwise.sweeps.worker, widthwise.sweeps.engine\n"
+    code += "print([m for m in ('jax', 'numpy', 'pydantic') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

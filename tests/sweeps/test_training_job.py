@@ -141,7 +141,7 @@ SPEC = {
 def bits(sweep: Sweep) -> dict:
     return {
         job.id: (
-            {k: v for k, v in sweep.store.result(job.id)["measures"].items()},
+            sweep.store.result(job.id)["measures"],
             (sweep.folder / "arrays" / f"{job.id}.npz").read_bytes(),
         )
         for job in sweep.jobs

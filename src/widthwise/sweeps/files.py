@@ -59,7 +59,7 @@ def typed(path: Path, what: str = "read or written") -> Iterator[None]:
 
 
 def seal(schema: str, body: Any) -> bytes:
-    """A JSON document of `schema` (as `widthwise/job/1`) whose first line holds its length and its CRC, the schema's name included."""
+    """A JSON document of `schema` (as `widthwise/job/1`) whose first line holds its length and CRC."""
     text = json.dumps(body, indent=1, allow_nan=False).encode()
     head = f'{{"schema": "{schema}", "length": {len(text)}, "crc32": "{_crc(schema.encode(), text):08x}", "body":\n'
     return head.encode() + text + b"\n}\n"

@@ -25,7 +25,8 @@ SHOWN: Final = 20
 PLAN: Final = {"device": "cpu", "threads": 1, "networks": "one at a time"}
 # Settings that decide what is compiled.
 _SHAPE: Final = (
-    "data", "target", "n", "n_test", "d", "tau", "network", "width", "depth", "parametrisation", "trained", "antisymmetric", "kappa",
+    "data", "target", "n", "n_test", "d", "tau", "network", "width", "depth", "parametrisation", "trained", "antisymmetric",
+    "kappa",
     "activation", "readout", "weight_variance", "bias_variance", "input_scale", "last_variance", "alpha", "loss", "optimizer",
     "batch_size", "sampling", "dtype", "probes", "every", "steps",
 )  # fmt: skip
