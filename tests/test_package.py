@@ -51,7 +51,9 @@ def test_importing_the_package_loads_no_library():
     assert heavy_modules_after("import widthwise") == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["audit", "--help"], ["doctor", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["audit", "--help"], ["sweep", "run", "--help"], ["schema", "--help"]]
+)
 def test_asking_for_help_loads_no_library(arguments):
     code = f"from widthwise.cli import main\ntry:\n    main({arguments!r})\nexcept SystemExit as left:\n    assert not left.code"
     assert heavy_modules_after(code) == []

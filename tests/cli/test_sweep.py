@@ -135,6 +135,21 @@ def test_failed_jobs_leave_with_8_and_the_status_is_printed(run, spec, tmp_path)
     assert "failed" in done.out
 
 
+def test_a_reader_that_goes_away_is_no_error(start, finished):
+    process = start("sweep", "export", finished)
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(timeout=60) == 0
+    assert "Traceback" not in err
+
+
+def test_more_memory_than_there_is_is_refused_before_anything_is_made(run, spec, tmp_path):
+    huge = ("--set", "width=4000000", "--set", "depth=2", "--set", "antisymmetric=false", "--set", "trained=all")
+    done = run("sweep", "run", spec, "--out", tmp_path / "store", *huge)
+    assert (done.code, "--workers" in done.err) == (5, True)
+    assert not (tmp_path / "store").exists()
+
+
 def test_schemas_are_printed(run):
     assert json.loads(run("schema").out)["$id"] == "widthwise/sweep-spec/1"
     assert "widthwise/audit/1" in run("schema", "audit").out

@@ -81,7 +81,7 @@ def run(
         told = foresee(spec, changes=changes, max_jobs=max_jobs, workers=workers)
         _show_estimate(told, form)
         return
-    found = prepare(spec, out=out, changes=changes, max_jobs=max_jobs, durable=not no_fsync)
+    found = prepare(spec, out=out, changes=changes, max_jobs=max_jobs, workers=workers, durable=not no_fsync)
     _go_on(found, workers, shard, retry_failed, form)
 
 

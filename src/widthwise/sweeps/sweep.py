@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from widthwise._checks import enough_memory
 from widthwise.errors import JobsFailedError, UsageError
 from widthwise.pages.files import write_atomically
 from widthwise.pages.progress import Progress
@@ -257,11 +258,13 @@ def prepare(
     out: str | Path | None = None,
     changes: tuple[str, ...] = (),
     max_jobs: int = MAX_JOBS,
+    workers: int | None = None,
     durable: bool = True,
 ) -> Sweep:
     """Make the store of a sweep, or open the one that is there; nothing runs yet.
 
     Raises:
+        ResourceError: if the trainings of so many workers would not fit into memory.
         SpecError: all that is wrong with the spec.
         DataError: if a data set cannot be used.
         StoreError: if the folder holds something else.
@@ -270,17 +273,14 @@ def prepare(
 
     model, lines, origin = read_spec(spec, changes)
     settings = every_setting(model, lines, origin, max_jobs=max_jobs)
-    digests = {data_key(one): one for one in settings}
     folder = Path(out) if out is not None else Path("sweeps") / model.name
     store = Store(folder, durable=durable)
     store.read_spec(missing=None)  # one of a newer version is refused before data are read
-    store.create(
-        {
-            "spec": model.canonical(),
-            "plan": PLAN,
-            "data": {key: source(one).digest for key, one in sorted(digests.items())},
-        }
-    )
+    sources = {key: source(one) for key, one in sorted({data_key(one): one for one in settings}.items())}
+    digests = {key: one.digest for key, one in sources.items()}
+    needed = estimate(jobs(settings, digests), sources, len(Local(workers=workers).cores()))
+    enough_memory(needed.memory, f"training with {needed.workers} workers", "Take fewer, with --workers")
+    store.create({"spec": model.canonical(), "plan": PLAN, "data": digests})
     return Sweep(folder, durable=durable)
 
 
@@ -340,5 +340,5 @@ def sweep(
         ResourceError: if a disk is full; what was committed stays.
         StoreError: if the folder holds another sweep or a newer store, or cannot be written.
     """
-    prepared = prepare(spec, out=out, changes=changes, max_jobs=max_jobs, durable=durable)
+    prepared = prepare(spec, out=out, changes=changes, max_jobs=max_jobs, workers=workers, durable=durable)
     return prepared.resume(workers=workers, part=shard, retry_failed=retry_failed, progress=progress)
