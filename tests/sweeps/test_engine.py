@@ -10,7 +10,7 @@ import pytest
 
 from widthwise.sweeps import files
 from widthwise.sweeps.engine import Local
-from widthwise.sweeps.store import Store
+from widthwise.sweeps.store import Claim, Store
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
@@ -73,6 +73,16 @@ def test_a_job_that_fails_once_is_tried_again(lights):
     assert lights.run([job]) == (0, "")
     check_whole(lights, [job], {job["id"]: 2})
     assert len(Store(lights.store).failures()[job["id"]]) == 1
+
+
+def test_failures_count_on_over_drivers_whatever_their_numbers(lights):
+    job = lights.job(9, do="raise")
+    lights.run([])
+    store = Store(lights.store)
+    store.fail(Claim(job=job["id"], attempt=4), "abandoned attempts are no failures, but have their numbers")
+    lights.run([job])
+    assert [one["attempt"] for one in store.failures()[job["id"]]] == [4, 5, 6]
+    assert lights.ran().count(job["id"]) == 2
 
 
 def test_a_worker_killed_in_mid_job_costs_that_job_alone(lights):

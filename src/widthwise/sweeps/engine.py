@@ -157,7 +157,8 @@ class _Driver:
     def __post_init__(self) -> None:
         self.contents = {job.id: job for job in self.jobs}
         self.attempts: dict[str, int] = {}
-        self.tries = {job: len(many) for job, many in self.store.failures().items()}
+        failures = self.store.failures()
+        self.tries = {job: len(many) for job, many in failures.items()}
         self.waiting: dict[str, deque[str]] = {}
         self.elsewhere: set[str] = set()
         self.open = 0
@@ -166,11 +167,10 @@ class _Driver:
         self.watch = Watch(self.store.folder / "claims", self.engine.lease)
         claimed = self.store.claims()
         for job in self.jobs:
-            failed = self.tries.get(job.id, 0)
-            if failed >= TRIES or self.store.has(job.id):
+            if self.tries.get(job.id, 0) >= TRIES or self.store.has(job.id):
                 continue
             self.open += 1
-            self.attempts[job.id] = failed + 1
+            self.attempts[job.id] = 1 + max((int(one["attempt"]) for one in failures.get(job.id, ())), default=0)
             if job.id in claimed:
                 self.elsewhere.add(job.id)
             else:
