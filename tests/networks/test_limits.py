@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from widthwise.kernels import NNGP, NTK, HInf
-from widthwise.networks import MLP, empirical_ntk, monte_carlo_kernel
+from widthwise.networks import MLP, Normal, ResidualNetwork, empirical_ntk, monte_carlo_kernel
 
 # Unit vectors at cosines .6 and 0, and an antipode.
 ROWS = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [-1.0, 0.0]])
@@ -38,6 +38,15 @@ TABLE = {
     "biases, depth 2": (_biased(2), {(0, 1): 2.0719239152, (0, 0): 3.6}),
     # Weights only: the variance of the biases left out of the recursion of the tangent kernel, kept in the covariances.
     "biases frozen, depth 1": (_biased(1, trained="weights"), {(0, 0): 2.1}),
+    # Weights of the first layer only, beside random biases of the same scale that are frozen, and that move: table K2.
+    "two layers, frozen biases": (
+        lambda m: MLP(widths=(m,), antisymmetric=False, bias_laws=(Normal(1.0), None), biases="frozen"),
+        {(0, 1): 0.2385501706, (0, 0): 0.5},
+    ),
+    "two layers, biases": (
+        lambda m: MLP(widths=(m,), bias_laws=(Normal(1.0), None)),
+        {(0, 1): 0.6361337882, (0, 0): 1.0},
+    ),
     "Chen et al., 2 matrices": (lambda m: MLP.chen2019(2, m, alpha=0.0), {(0, 1): 0.8889973972, (0, 0): 1.5}),
     "Chen et al., 3 matrices": (
         lambda m: MLP.chen2019(3, m, alpha=0.0),
@@ -53,6 +62,51 @@ def test_the_mean_kernel_of_wide_networks_is_the_tabulated_limit(case):
     for (i, j), value in values.items():
         # The bias at width m is of order depth / m of the kernel, below the scatter of 40 networks of 400 neurons.
         assert abs(found.mean[i, j] - value) < 4 * found.standard_error[i, j] + 1e-12, (i, j, found.mean[i, j], value)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_the_mean_field_kernel_times_the_width_is_that_of_the_ntk_parametrisation(depth):
+    """The output's factor is that of `ntk` over the root of m, so at one start every gradient is, whatever the layer."""
+    m = 64
+    ntk, mean_field = (_biased(depth, parametrisation=form)(m) for form in ("ntk", "mean_field"))
+    X = jnp.asarray(ROWS, jnp.float32)
+    left, right = (empirical_ntk(net, net.init(3, d=2), X, layers=True) for net in (ntk, mean_field))
+    for name in left:
+        # The output's own bias has no factor of the width in either.
+        factor = 1 if name == "c" else m
+        np.testing.assert_allclose(factor * right[name], left[name], rtol=1e-5, atol=1e-5)
+
+
+def naive_residual_ntk(x, z, blocks, beta, v):
+    """Kernel of an infinitely wide residual network, all trained: covariances forward, then derivatives backward."""
+
+    def moments(a, b, c):
+        angle = np.arccos(np.clip(c / np.sqrt(a * b), -1, 1))
+        value = np.sqrt(a * b) * (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / (2 * np.pi)
+        return v * value, (np.pi - angle) / (2 * np.pi)
+
+    state = np.array([x @ x, z @ z, x @ z])
+    stages = []
+    for _ in range(blocks):
+        covariance, slope = moments(*state)
+        stages.append((state[2], covariance, slope))
+        state = state + beta**2 * np.array([v * state[0] / 2, v * state[1] / 2, covariance])
+    kernel, backward = state[2], 1.0
+    for before, covariance, slope in reversed(stages):
+        kernel += beta**2 * backward * (covariance + v * slope * before)
+        backward *= 1 + beta**2 * v * slope
+    return kernel + backward * (x @ z)
+
+
+def test_the_kernel_of_wide_residual_networks_is_its_recursion():
+    X = np.random.default_rng(5).standard_normal((3, 2))
+    found = monte_carlo_kernel(ResidualNetwork(width=96, blocks=2, weight_variance=1.5), X, samples=100, seed=3)
+    for i in range(3):
+        for j in range(i):
+            expected = naive_residual_ntk(X[i], X[j], 2, 2**-0.5, 1.5)
+            # The bias is of order blocks / width of the kernel, here a fiftieth of it.
+            allowed = 4 * found.standard_error[i, j] + abs(expected) / 50
+            assert abs(found.mean[i, j] - expected) < allowed
 
 
 def test_the_factor_of_chen_et_al_scales_the_kernel_of_gradients():

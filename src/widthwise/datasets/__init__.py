@@ -1,11 +1,13 @@
 """Data sets: reading them from anywhere, and scaling, coding and sampling them.
 
-`load` reads, `prepare` scales features, `encode` codes targets, `stratified_rows` and `folds` choose rows.
+`load` reads, `prepare` scales features, `encode` codes targets, `stratified_rows` and `folds` choose rows; `synthetic`
+generates the data of papers.
 pandas, scikit-learn, pooch and pyarrow are imported only by what needs them.
 """
 
 from __future__ import annotations
 
+from widthwise.datasets import synthetic
 from widthwise.datasets.coding import Coding, decode, encode
 from widthwise.datasets.dataset import Dataset, Task
 from widthwise.datasets.features import Features, Scale, prepare, resolve_scale
@@ -28,4 +30,5 @@ __all__ = [
     "prepare",
     "resolve_scale",
     "stratified_rows",
+    "synthetic",
 ]

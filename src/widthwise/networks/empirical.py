@@ -117,7 +117,9 @@ def empirical_ntk(
     if isinstance(net, Doubled):
         return _doubled(net, params, X, Z, outputs=outputs, layers=layers, tile=tile)
     if not isinstance(net, MLP):
-        return _by_jacobians(net, params, X, Z, outputs=outputs, layers=layers, chunk=tile)
+        from widthwise.networks import jacobian  # noqa: PLC0415 - it takes its words from this module
+
+        return jacobian.of_network(net, params, X, Z, outputs=outputs, layers=layers, chunk=tile)
     if outputs == "shared" and not _is_shared(net):
         raise UsageError(
             f"the {net.outputs} outputs have no kernel in common: outputs must be 'trace' (the sum of their kernels) or "
@@ -138,24 +140,6 @@ def empirical_ntk(
 
         kernel: Array | dict[str, Array] = assemble(len(X), columns, size, block, symmetric=Z is None)
     return kernel
-
-
-def _by_jacobians(
-    net: Network, params: Params, X: Array, Z: Array | None, *, outputs: Outputs, layers: bool, chunk: int | None
-) -> Array | dict[str, Array]:
-    """Kernel of a network that has no formulas by layers."""
-    from widthwise.networks.jacobian import empirical_ntk_of  # noqa: PLC0415 - it takes its words from this module
-
-    def kernel(names: tuple[str, ...]) -> Array:
-        moving = {name: params[name] for name in names}
-        of = empirical_ntk_of(
-            lambda leaves, rows: net.apply({**params, **leaves}, rows), moving, X, Z, outputs=outputs, chunk=chunk
-        )
-        return jnp.asarray(of)
-
-    if layers:
-        return {name: kernel((name,)) for name in net.trained_names}
-    return kernel(net.trained_names)
 
 
 def _doubled(

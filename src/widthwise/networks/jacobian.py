@@ -5,6 +5,7 @@ For networks of `MLP` `networks.empirical` needs no Jacobian and is hundreds of 
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from widthwise._checks import count
 from widthwise._jax import full_products
 from widthwise.errors import DataError, UsageError
 from widthwise.networks.empirical import Outputs
+from widthwise.networks.mlp import Params
+from widthwise.networks.network import Network
 from widthwise.networks.tiling import assemble
 
 # Bytes of one chunk's Jacobian when no chunk is given; two are held at a time.
@@ -129,7 +132,6 @@ def _of_function(
         per_row = jax.vmap(jax.jacrev(lambda p, x: apply(p, x[None])[0]), (None, 0))(values, some)
         return [leaf.reshape(len(some), k, -1) for leaf in jax.tree.leaves(per_row)]
 
-    contract = jax.jit(lambda left, right: _contraction(left, right, outputs))
     held: dict[tuple[str, int], list[Array]] = {}
 
     def chunk_of(side: str, part: slice) -> list[Array]:
@@ -143,12 +145,49 @@ def _of_function(
 
     def block(part: slice, other: slice) -> Array:
         left = chunk_of("X", part)
-        kernel: Array = contract(left, left if Z is None and part == other else chunk_of("Z", other))
+        kernel: Array = _contract(left, left if Z is None and part == other else chunk_of("Z", other), outputs)
         return kernel
 
     with full_products():
         kernel: Array = assemble(len(rows), len(others), size, block, symmetric=Z is None)
     return kernel
+
+
+def of_network(
+    net: Network, params: Params, X: Array, Z: Array | None, *, outputs: Outputs, layers: bool, chunk: int | None
+) -> Array | dict[str, Array]:
+    """Kernel of a network that has no formulas by layers, or its parts; compiled once for a network and shapes.
+
+    Raises:
+        UsageError: if outputs are several and `shared` is asked.
+    """
+    one_kernel(net.outputs, outputs)
+    others = X if Z is None else Z
+    bytes_of_row = sum(params[name].size * params[name].dtype.itemsize for name in net.trained_names)
+    size = chunk_rows(chunk, net.outputs * bytes_of_row)
+
+    def block(part: slice, other: slice) -> Array | dict[str, Array]:
+        left = _network_jacobian(net, params, X[part])
+        right = left if Z is None and part == other else _network_jacobian(net, params, others[other])
+        pairs: Array | dict[str, Array]
+        if layers:
+            pairs = {name: _contract([left[name]], [right[name]], outputs) for name in left}
+        else:
+            pairs = _contract(list(left.values()), list(right.values()), outputs)
+        return pairs
+
+    with full_products():
+        kernel: Array | dict[str, Array] = assemble(len(X), len(others), size, block, symmetric=Z is None)
+    return kernel
+
+
+@functools.partial(jax.jit, static_argnames="net")
+def _network_jacobian(net: Network, params: Params, some: Array) -> dict[str, Array]:
+    """Jacobian in each trained parameter, of shape (rows, k, parameters)."""
+    moving = {name: params[name] for name in net.trained_names}
+    of_row = jax.jacrev(lambda leaves, x: net.apply({**params, **leaves}, x[None])[0])
+    whole = jax.vmap(of_row, (None, 0))(moving, some)
+    return {name: leaf.reshape(len(some), net.outputs, -1) for name, leaf in whole.items()}
 
 
 def _contraction(left: list[Array], right: list[Array], outputs: Outputs) -> Array:
@@ -158,3 +197,6 @@ def _contraction(left: list[Array], right: list[Array], outputs: Outputs) -> Arr
     for part in others:
         total = total + part
     return total
+
+
+_contract = jax.jit(_contraction, static_argnames="outputs")
