@@ -91,7 +91,7 @@ def test_importing_any_module_leaves_the_public_functions_callable(function):
 
 
 def test_no_module_at_the_root_carries_the_name_of_a_public_function():
-    assert FUNCTIONS == ["audit", "load", "train"]
+    assert set(FUNCTIONS) >= {"audit", "load", "sweep", "train"}
     modules = {path.stem for path in Path(ww.__file__).parent.iterdir()}
     assert modules.isdisjoint(FUNCTIONS)
 

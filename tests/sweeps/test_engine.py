@@ -208,7 +208,7 @@ def test_a_worker_that_cannot_start_is_told_with_its_last_words(lights, tmp_path
 
     store = Store(tmp_path / "other", durable=False)
     store.create({})
-    with pytest.raises(WidthwiseError, match=r"could not start.*No module named 'absent'"):
+    with pytest.raises(WidthwiseError, match=r"(?s)could not start.*No module named 'absent'"):
         run(store, [Job(id="a" * 32, content={})], Local(workers=1, runner="absent:run"))
 
 

@@ -351,8 +351,10 @@ class _Driver:
         worker.listener.start()
         return worker
 
-    def _listen(self, worker: _Worker, stream: IO[str]) -> None:
-        with stream:
-            for line in stream:
-                self.answers.put((worker, line))
-        self.answers.put((worker, ""))
+    def _listen(self, worker: _Worker, stream: Any) -> None:
+        try:
+            with stream:
+                for line in stream:
+                    self.answers.put((worker, line))
+        finally:
+            self.answers.put((worker, ""))
