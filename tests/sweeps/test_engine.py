@@ -224,13 +224,13 @@ def test_workers_have_cores_of_their_own():
 def test_a_driver_killed_at_any_moment_loses_nothing(lights, durable):
     """A kill after every few milliseconds of a whole sweep, again and again on one store."""
     jobs = [lights.job(x, arrays=10) for x in range(20)]
-    kills = 0
+    kills, known, before = 0, [], []
+    store = Store(lights.store)
     for wait in range(40):
         process = lights.start(jobs, workers=2, lease=1.0, durable=durable)
-        time.sleep(0.05 + 0.01 * wait)
+        time.sleep(0.05 + 0.03 * wait)
         process.kill()
         process.communicate()
-        store = Store(lights.store)
         kills += process.returncode != 0
         if (lights.store / "jobs").exists():
             known = store.committed()
