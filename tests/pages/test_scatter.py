@@ -1,4 +1,4 @@
-"""Points of a scatter: all of them, where their numbers say, told apart without colour."""
+"""Clouds of a scatter: all of them, where their numbers say, told apart without colour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from widthwise.errors import UsageError
-from widthwise.pages import Mark, Page, Points, Scatter, Section
+from widthwise.pages import Cloud, Mark, Page, Scatter, Section
 from widthwise.pages.figures import to_svg
 from widthwise.pages.html import to_html
 from widthwise.pages.terminal import print_section
@@ -21,8 +21,8 @@ def scatter(points, **changes):
 
 
 TWO = (
-    Points(label="left", x=(1.0, 10.0, 100.0), y=(1.0, 2.0, 3.0)),
-    Points(label="right", x=(1000.0, 0.0, 5.0), y=(4.0, 5.0, float("nan")), group=1),
+    Cloud(label="left", x=(1.0, 10.0, 100.0), y=(1.0, 2.0, 3.0)),
+    Cloud(label="right", x=(1000.0, 0.0, 5.0), y=(4.0, 5.0, float("nan")), group=1),
 )
 
 
@@ -76,14 +76,14 @@ def test_populations_have_shapes_and_names_of_their_own():
 
 
 def test_an_empty_scatter_and_marks_are_drawn():
-    for points in ((), (Points(label="none", x=(), y=()),)):
+    for points in ((), (Cloud(label="none", x=(), y=()),)):
         svg = to_svg(scatter(points, marks=(Mark(axis="x", value=1.0, label="here"),)), wide=False)
         assert "here" in svg
 
 
 def test_lengths_must_agree():
     with pytest.raises(UsageError, match="one length"):
-        Points(label="p", x=(1.0,), y=())
+        Cloud(label="p", x=(1.0,), y=())
 
 
 def test_a_page_and_a_terminal_show_it():

@@ -217,7 +217,7 @@ class Curves:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Points:
+class Cloud:
     """One population of a `Scatter` figure.
 
     Attributes:
@@ -234,12 +234,12 @@ class Points:
 
     def __post_init__(self) -> None:
         _store(self, x=_floats(self.x), y=_floats(self.y))
-        _same_length(f"Points {self.label[:60]!r}", x=self.x, y=self.y)
+        _same_length(f"Cloud {self.label[:60]!r}", x=self.x, y=self.y)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scatter:
-    """Points over a common pair of axes.
+    """Clouds of points over a common pair of axes.
 
     Attributes:
         title: what the figure shows, in a few words.
@@ -256,7 +256,7 @@ class Scatter:
     description: str
     x_label: str
     y_label: str
-    points: tuple[Points, ...]
+    points: tuple[Cloud, ...]
     log_x: bool = False
     log_y: bool = False
     marks: tuple[Mark, ...] = ()

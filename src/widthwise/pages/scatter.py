@@ -1,4 +1,4 @@
-"""Points over a pair of axes, one mark for each run."""
+"""Clouds of points over a pair of axes, one mark for each run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from widthwise.pages.canvas import MARKER_SHAPES, Canvas
 from widthwise.pages.curves import Frame, draw_axes, draw_legend, draw_marks, legend_rows, place_marks, y_ticks
-from widthwise.pages.document import Points, Scatter
+from widthwise.pages.document import Cloud, Scatter
 from widthwise.pages.scales import Scale, fit, has_place, text_width
 from widthwise.pages.theme import MARKERS, group_role
 
@@ -53,7 +53,7 @@ def draw_scatter(figure: Scatter, *, wide: bool) -> Canvas:
     return canvas
 
 
-def _placed(points: Points, figure: Scatter) -> tuple[list[float], list[float]]:
+def _placed(points: Cloud, figure: Scatter) -> tuple[list[float], list[float]]:
     """Those points that the axes have a place for."""
     good = [
         (a, b)
@@ -63,7 +63,7 @@ def _placed(points: Points, figure: Scatter) -> tuple[list[float], list[float]]:
     return [a for a, _ in good], [b for _, b in good]
 
 
-def _style(points: Points) -> dict[str, Any]:
+def _style(points: Cloud) -> dict[str, Any]:
     return {
         "role": group_role(points.group),
         "width": 0.0,

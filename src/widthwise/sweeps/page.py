@@ -16,6 +16,7 @@ from widthwise.pages import (
     Bar,
     Bars,
     Block,
+    Cloud,
     Code,
     Column,
     Curves,
@@ -25,7 +26,6 @@ from widthwise.pages import (
     Line,
     Mark,
     Page,
-    Points,
     Scatter,
     Section,
     Table,
@@ -322,7 +322,7 @@ def _regime(rows: Sequence[Row], axes: Sequence[str]) -> Section | None:
     if len(groups) > _MOST_LINES:
         groups = {"runs": [point for many in groups.values() for point in many]}
     points = tuple(
-        Points(label=name or "runs", x=tuple(a for a, _ in many), y=tuple(b for _, b in many), group=place)
+        Cloud(label=name or "runs", x=tuple(a for a, _ in many), y=tuple(b for _, b in many), group=place)
         for place, (name, many) in enumerate(groups.items())
     )
     every = [point for many in groups.values() for point in many]
