@@ -51,7 +51,14 @@ def test_importing_the_package_loads_no_library():
     assert heavy_modules_after("import widthwise") == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["audit", "--help"], ["doctor", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        *([*verb, "--help"] for verb in (["audit"], ["conditions"], ["doctor"], ["schema"], ["sweep", "run"])),
+    ],
+)
 def test_asking_for_help_loads_no_library(arguments):
     code = f"from widthwise.cli import main\ntry:\n    main({arguments!r})\nexcept SystemExit as left:\n    assert not left.code"
     assert heavy_modules_after(code) == []
@@ -89,7 +96,7 @@ def test_importing_any_module_leaves_the_public_functions_callable(function):
 
 
 def test_no_module_at_the_root_carries_the_name_of_a_public_function():
-    assert FUNCTIONS == ["audit", "conditions", "load", "train"]
+    assert FUNCTIONS == ["audit", "conditions", "load", "sweep", "train"]
     modules = {path.stem for path in Path(ww.__file__).parent.iterdir()}
     assert modules.isdisjoint(FUNCTIONS)
 

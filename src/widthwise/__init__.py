@@ -17,6 +17,7 @@ _NAMES = {
     "audit": "widthwise.audits.workflow",
     "conditions": "widthwise.audits.conditions",
     "load": "widthwise.datasets.sources",
+    "sweep": "widthwise.sweeps.sweep",
     "train": "widthwise.training.descent",
 }
 _SUBPACKAGES = (
@@ -27,17 +28,19 @@ _SUBPACKAGES = (
     "networks",
     "pages",
     "solvers",
+    "sweeps",
     "theory",
     "training",
 )
 
 if TYPE_CHECKING:
-    from widthwise import audits, datasets, errors, kernels, networks, pages, solvers, theory, training
+    from widthwise import audits, datasets, errors, kernels, networks, pages, solvers, sweeps, theory, training
     from widthwise.audits.conditions import ConditionsResult, conditions
     from widthwise.audits.result import AuditResult
     from widthwise.audits.workflow import audit
     from widthwise.datasets.dataset import Dataset
     from widthwise.datasets.sources import load
+    from widthwise.sweeps.sweep import sweep
     from widthwise.training.descent import train
 
 __all__ = [
@@ -55,6 +58,8 @@ __all__ = [
     "networks",
     "pages",
     "solvers",
+    "sweep",
+    "sweeps",
     "theory",
     "train",
     "training",

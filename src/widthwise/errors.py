@@ -42,7 +42,19 @@ class DownloadError(WidthwiseError, OSError):
     exit_code: ClassVar[int] = 7
 
 
+class SpecError(WidthwiseError, ValueError):
+    """A sweep's spec cannot be run as it is; the message names each key and the line where it stands."""
+
+    exit_code: ClassVar[int] = 4
+
+
 class StoreError(WidthwiseError, OSError):
     """A store or file of results is damaged, locked by another run, or written by a newer version."""
 
     exit_code: ClassVar[int] = 6
+
+
+class JobsFailedError(WidthwiseError, RuntimeError):
+    """Some jobs of a sweep failed for good; the others are done and stored."""
+
+    exit_code: ClassVar[int] = 8

@@ -431,13 +431,15 @@ class AuditResult:
 
     def suspects_csv(self) -> str:
         """Suspect rows as CSV: row, label, suggested, margin; texts that a spreadsheet would run get a quote."""
+        from widthwise.pages.cells import spreadsheet_safe  # noqa: PLC0415
+
         stream = io.StringIO()
         # All text in quotes: left to itself, the writer of Python 3.11 leaves a carriage return bare, and a row breaks there.
         writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(["row", "label", "suggested", "margin"])
         # A label that is a number is data and stays; only text can hold a formula.
         for suspect in self.labels.suspects:
-            texts = [_spreadsheet_safe(text) for text in (suspect.label, suspect.suggested)]
+            texts = [spreadsheet_safe(text) for text in (suspect.label, suspect.suggested)]
             writer.writerow([suspect.row, *texts, float(f"{suspect.margin:.6g}")])
         return stream.getvalue()
 
@@ -465,11 +467,3 @@ def adapter() -> TypeAdapter[AuditResult]:
     from pydantic import TypeAdapter  # noqa: PLC0415
 
     return TypeAdapter(AuditResult)
-
-
-def _spreadsheet_safe(text: str) -> str:
-    try:
-        float(text)
-    except ValueError:
-        return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-    return text

@@ -16,6 +16,8 @@ from widthwise import __version__
 from widthwise.cli.audit import audit
 from widthwise.cli.conditions import conditions
 from widthwise.cli.doctor import doctor
+from widthwise.cli.schema import schema
+from widthwise.cli.sweep import sweep
 from widthwise.errors import WidthwiseError
 
 EXIT_RESOURCE, EXIT_INTERNAL = 5, 70
@@ -30,13 +32,15 @@ def commands() -> None:
 commands.add_command(audit)
 commands.add_command(conditions)
 commands.add_command(doctor)
+commands.add_command(schema)
+commands.add_command(sweep)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit.
 
-    Exit codes: 0 done, 2 usage, 3 data rejected, 5 memory or disk, 7 download failed, 70 internal error, 130 and 143
-    interrupted. Messages go to stderr, results to stdout.
+    Exit codes: 0 done, 2 usage, 3 data rejected, 4 spec invalid, 5 memory or disk, 6 store damaged, 7 download failed,
+    8 some jobs failed, 70 internal error, 130 and 143 interrupted. Messages go to stderr, results to stdout.
     """
     try:
         with _interruptible():

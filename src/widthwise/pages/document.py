@@ -270,6 +270,55 @@ class Points:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cloud:
+    """One population of a `Scatter` figure.
+
+    Attributes:
+        label: name in the figure.
+        x: abscissae.
+        y: ordinates; points that are not finite (or not positive on a log axis) are left out.
+        group: sets colour and marker shape.
+    """
+
+    label: str
+    x: tuple[Number, ...]
+    y: tuple[Number, ...]
+    group: int = 0
+
+    def __post_init__(self) -> None:
+        _store(self, x=_floats(self.x), y=_floats(self.y))
+        _same_length(f"Cloud {self.label[:60]!r}", x=self.x, y=self.y)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scatter:
+    """Clouds of points over a common pair of axes.
+
+    Attributes:
+        title: what the figure shows, in a few words.
+        description: how to read it, for the caption and for screen readers.
+        x_label: quantity and unit of the horizontal axis.
+        y_label: quantity and unit of the vertical axis.
+        points: the populations.
+        log_x: logarithmic horizontal axis.
+        log_y: logarithmic vertical axis.
+        marks: labelled rules.
+    """
+
+    title: str
+    description: str
+    x_label: str
+    y_label: str
+    points: tuple[Cloud, ...]
+    log_x: bool = False
+    log_y: bool = False
+    marks: tuple[Mark, ...] = ()
+
+    def __post_init__(self) -> None:
+        _store(self, points=tuple(self.points), marks=tuple(self.marks))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bar:
     """One bar, with an optional whisker from `low` to `high`.
 
@@ -441,7 +490,7 @@ class Details:
         _store(self, blocks=tuple(self.blocks))
 
 
-Figure: TypeAlias = Curves | Points | Bars | Histogram | Heatmap
+Figure: TypeAlias = Curves | Points | Scatter | Bars | Histogram | Heatmap
 Block: TypeAlias = (
     Text
     | Bullets
@@ -452,6 +501,7 @@ Block: TypeAlias = (
     | Details
     | Curves
     | Points
+    | Scatter
     | Bars
     | Histogram
     | Heatmap

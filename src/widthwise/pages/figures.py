@@ -7,9 +7,10 @@ import hashlib
 from widthwise.pages.bars import draw_bars, draw_histogram
 from widthwise.pages.canvas import settings
 from widthwise.pages.curves import draw_curves
-from widthwise.pages.document import Bars, Curves, Figure, Heatmap, Histogram, Points
+from widthwise.pages.document import Bars, Curves, Figure, Heatmap, Histogram, Points, Scatter
 from widthwise.pages.heatmap import draw_heatmap
 from widthwise.pages.points import draw_points
+from widthwise.pages.scatter import draw_scatter
 
 
 def to_svg(figure: Figure, *, wide: bool, prefix: str = "") -> str:
@@ -31,6 +32,8 @@ def to_svg(figure: Figure, *, wide: bool, prefix: str = "") -> str:
                 canvas = draw_curves(figure, wide=wide)
             case Points():
                 canvas = draw_points(figure, wide=wide)
+            case Scatter():
+                canvas = draw_scatter(figure, wide=wide)
             case Bars():
                 canvas = draw_bars(figure, wide=wide)
             case Histogram():

@@ -28,6 +28,7 @@ from widthwise.pages.document import (
     Page,
     Pictures,
     Points,
+    Scatter,
     Section,
     Table,
     Text,
@@ -264,6 +265,8 @@ def _figure(out: Printer, figure: Figure) -> None:
         case Curves():
             _curves(out, figure)
         case Points():
+            _named_points(out, figure)
+        case Scatter():
             _scatter(out, figure)
         case Bars():
             _bars(out, figure)
@@ -355,7 +358,7 @@ def _strip(out: Printer, part: float, width: int = BAR) -> str:
     return "█" * (eighths // 8) + (" ▏▎▍▌▋▊▉"[eighths % 8] if eighths % 8 else "")
 
 
-def _scatter(out: Printer, figure: Points) -> None:
+def _named_points(out: Printer, figure: Points) -> None:
     grid = out.grid(header=True)
     grid.add_column(out.name("point", limit=40))
     for name in (figure.x_label, figure.y_label):
@@ -363,6 +366,23 @@ def _scatter(out: Printer, figure: Points) -> None:
     for point in figure.points:
         hollow = " (hollow)" if point.hollow else ""
         grid.add_row(out.name(point.label, limit=40), out.name(number(point.x)), out.name(number(point.y) + hollow))
+
+
+def _scatter(out: Printer, figure: Scatter) -> None:
+    """How many points each population has, and where they lie."""
+    grid = out.grid(header=True)
+    grid.add_column("")
+    for name in ("points", f"{figure.x_label}, from", "to", f"{figure.y_label}, from", "to"):
+        grid.add_column(out.name(name, limit=32), justify="right")
+    for points in figure.points:
+        good = [
+            (x, y)
+            for x, y in zip(points.x, points.y, strict=True)
+            if has_place(x, log=figure.log_x) and has_place(y, log=figure.log_y)
+        ]
+        ends = [end(values) for values in zip(*good, strict=True) for end in (min, max)]
+        cells = [out.safe(number(value)) for value in ends] or [""] * 4
+        grid.add_row(out.name(points.label, limit=32), str(len(good)), *cells)
     out.put(grid)
 
 

@@ -1,0 +1,21 @@
+"""`widthwise schema`: the layout of what widthwise reads and writes, as JSON Schema."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["sweep", "audit"]), default="sweep")
+def schema(what: str) -> None:
+    """Print the JSON Schema of a sweep's spec, or of the JSON that an audit writes."""
+    if what == "audit":
+        from importlib.resources import files  # noqa: PLC0415
+
+        click.echo(files("widthwise.audits").joinpath("audit-1.schema.json").read_text(encoding="utf-8"), nl=False)
+        return
+    from widthwise.sweeps.spec import json_schema  # noqa: PLC0415
+
+    click.echo(json.dumps(json_schema(), indent=1))
