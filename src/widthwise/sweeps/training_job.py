@@ -24,6 +24,7 @@ from widthwise.networks.network import Network
 from widthwise.sweeps.plan import Source
 from widthwise.sweeps.settings import Settings
 from widthwise.training import probes, train
+from widthwise.training.blocked import block_size, is_first_layer
 from widthwise.training.plan import Plan
 from widthwise.training.run import TrainingRun
 from widthwise.training.snapshot import Probe
@@ -44,7 +45,6 @@ MEASURES: Final = (
 """What every job measures, probes aside."""
 
 
-_CACHED: Final = 256 * 1024  # pre-activations of a block that a core's cache holds, about
 _LEAST: Final = 4_000_000  # multiplications of a step from which blocks are faster, about
 _DATA: Final = (
     "data", "target", "n", "n_test", "d", "sigma", "scale", "tau", "label_noise", "data_seed", "loss",
@@ -124,22 +124,16 @@ def probes_of(settings: Settings) -> tuple[Probe, ...]:
     return probes.chosen(tuple(settings.probes))
 
 
-def training_plan(settings: Settings, n: int, d: int) -> Plan:
+def training_plan(settings: Settings, net: Network, n: int, d: int) -> Plan:
     """How a job is trained: a rule of its settings alone, so that it is the same whichever worker runs it.
 
-    Blocks of neurons where a step is enough work for them, else the compiled loop; one lane, since a worker has one core.
+    Blocks of neurons where a step is enough work for them, else the compiled loop, which jobs of one shape share; one lane,
+    since a worker has one core.
     """
-    two_layers = settings.network == "arora2019" or (
-        settings.network == "mlp"
-        and settings.depth == 1
-        and settings.trained == "first"
-        and settings.activation == "relu"
-        and settings.bias_variance == 0
-    )
     large = n * d * settings.width >= _LEAST
-    if two_layers and large and settings.optimizer in ("gd", "sgd") and settings.batch_size is None:
-        block = min(max(1 << (max(1, _CACHED // n).bit_length() - 1), 64), 1024)
-        return Plan(path="blocked", dtype=settings.dtype, lanes=1, block=block)
+    plain = settings.optimizer in ("gd", "sgd") and settings.batch_size is None
+    if large and plain and is_first_layer(net):
+        return Plan(path="blocked", dtype=settings.dtype, lanes=1, block=block_size(n))
     return Plan(dtype=settings.dtype)
 
 
@@ -178,7 +172,7 @@ def run(job: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         probes=probes_of(settings),
         every=settings.every,
         seed=settings.seed,
-        plan=training_plan(settings, *material.X.shape),
+        plan=training_plan(settings, net, *material.X.shape),
     )
     return _measures(settings, material, net, done), _arrays(done)
 

@@ -40,7 +40,7 @@ _LANE = 16_000_000
 def eligible(task: Task) -> bool:
     """Whether a task is one that this path can train."""
     return (
-        _is_first_layer(task.net)
+        is_first_layer(task.net)
         and isinstance(task.optimizer, GradientDescent)
         and not task.regularisers
         and task.batch_size is None
@@ -49,8 +49,7 @@ def eligible(task: Task) -> bool:
 
 def blocked_plan(task: Task, plan: Plan) -> Plan:
     """Blocks that stay in cache, and a lane for each core."""
-    n = len(task.X)
-    block = int(np.clip(1 << (max(1, _CACHED // n).bit_length() - 1), 64, 1024))
+    block = block_size(len(task.X))
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:
@@ -61,11 +60,16 @@ def blocked_plan(task: Task, plan: Plan) -> Plan:
     return replace(plan, path="blocked", block=block, lanes=min(lanes, -(-_width(task.net) // block)))
 
 
+def block_size(n: int) -> int:
+    """Neurons of a block whose pre-activations on n rows stay in cache: a power of two."""
+    return int(np.clip(1 << (max(1, _CACHED // n).bit_length() - 1), 64, 1024))
+
+
 def _width(net: Network) -> int:
     return net.widths[0] if isinstance(net, MLP) else 0
 
 
-def _is_first_layer(net: Network) -> bool:
+def is_first_layer(net: Network) -> bool:
     """One hidden layer of ReLU without biases, the first layer trained, whatever its scales and its start."""
     if not isinstance(net, MLP) or len(net.widths) != 1 or net.trained != "first":
         return False
