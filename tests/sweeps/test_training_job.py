@@ -37,7 +37,8 @@ def test_the_measures_are_those_of_the_training_itself(result):
     measures, arrays = result
     material = training_job._material(made())
     net = training_job.network(made(), outputs=3)
-    done = ww.train(net, material.X, material.targets, learning_rate=0.05, steps=20)
+    plan = training_job.training_plan(made(), net, *material.X.shape)
+    done = ww.train(net, material.X, material.targets, learning_rate=0.05, steps=20, plan=plan)
     np.testing.assert_array_equal(arrays["loss"], done.history.loss)
     assert measures["train_loss"] == done.history.loss[-1]
     assert measures["relative_residual"] == done.history.residual[-1] / done.history.residual[0]

@@ -366,6 +366,7 @@ def _named_points(out: Printer, figure: Points) -> None:
     for point in figure.points:
         hollow = " (hollow)" if point.hollow else ""
         grid.add_row(out.name(point.label, limit=40), out.name(number(point.x)), out.name(number(point.y) + hollow))
+    out.put(grid)
 
 
 def _scatter(out: Printer, figure: Scatter) -> None:
