@@ -326,8 +326,10 @@ def _in_range(job: _Job, held: Operator | None = None) -> Solution:
 
 
 def _cg(job: _Job) -> Solution:
-    quick, told, dtype = _stored(job)
-    exact = job.product(quick if dtype == "float64" else job.K)
+    held, told, dtype = _stored(job)
+    source = held if dtype == "float64" else job.K
+    exact = job.product(source)
+    quick, dtype = _quick(job, held, dtype)
     approximate_product = job.product(quick)
     diagonal = job.K.diagonal()
     norm = float(diagonal.max()) + job.ridge
@@ -335,7 +337,7 @@ def _cg(job: _Job) -> Solution:
     asked = job.Y
     if job.ridge <= job.n * np.finfo(np.float64).eps * norm:
         # Without a ridge equal rows make the system singular: what they cannot agree on is taken off before, and named.
-        groups = coincident_rows(quick if dtype == "float64" else job.K)
+        groups = coincident_rows(source)
         job = replace(job, Y=_agreed(job.Y, groups, diagonal))
     P, spread = _preconditioner(job, quick, dtype, norm)
     done = _refine(job, exact, approximate_product, P, dtype)
@@ -384,8 +386,7 @@ def _stored(job: _Job) -> tuple[Operator, str, Dtype]:
     asked = job.store
     if asked == "auto":
         asked = "float32" if PackedTiles.bytes_for(n, "float64") > SHARE / 3 * free else "float64"
-        largest = float(job.K.diagonal().max())
-        if asked == "float32" and not 1e-20 < largest < 1e20:
+        if asked == "float32" and not _single(job):
             asked = "float64"
         if PackedTiles.bytes_for(n, "float32") > SHARE * free:
             asked = "none"
@@ -395,6 +396,22 @@ def _stored(job: _Job) -> tuple[Operator, str, Dtype]:
     packed = PackedTiles.of(job.K, dtype, progress=job.progress)
     size = PackedTiles.bytes_for(n, dtype) / 1e9
     return packed, f"; half the matrix held in {dtype}, {size:.1f} GB", dtype
+
+
+def _quick(job: _Job, held: Operator, dtype: Dtype) -> tuple[Operator, Dtype]:
+    """What the recursion multiplies by: of float64 tiles a float32 copy where it fits, since a product then takes half as long."""
+    if job.store != "auto" or not isinstance(held, PackedTiles) or dtype == "float32":
+        return held, dtype
+    if job.n <= LARGE or not _single(job):
+        return held, dtype
+    if PackedTiles.bytes_for(job.n, "float32") > SHARE / 3 * (available_memory() or 0):
+        return held, dtype
+    return held.rounded(), "float32"
+
+
+def _single(job: _Job) -> bool:
+    """Whether the entries lie well within the range of float32."""
+    return 1e-20 < float(job.K.diagonal().max()) < 1e20
 
 
 def _preconditioner(job: _Job, quick: Operator, dtype: str, norm: float) -> tuple[Preconditioner, float]:

@@ -160,6 +160,12 @@ class PackedTiles:
             stream(source, store, dtype)
         return packed
 
+    def rounded(self) -> PackedTiles:
+        """The same tiles in float32."""
+        copy = PackedTiles(self.n, "float32", self.side)
+        copy._tiles[:] = self._tiles
+        return copy
+
     def put(self, top: int, left: int, values: Float[np.ndarray, "a b"]) -> None:
         """Store a block of the lower triangle that lies within one tile or on several."""
         for down, across, part in _cuts(top, left, values, self.side):
