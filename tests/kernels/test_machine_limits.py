@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -80,16 +81,19 @@ def test_a_disk_that_fills_up_during_a_run_loses_nothing_that_was_written(small_
     X = np.random.default_rng(0).standard_normal((300, 20))
     whole = NTK().gram(X, tmp_path / name, tile=10)
     filler, original, calls = small_disk / "filler", Evaluator.__call__, []
+    turn = threading.Lock()
 
     def filling(self, x, z):
-        calls.append(1)
-        if len(calls) == 50:
-            with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-                while file.write(bytes(1 << 16)):
-                    pass
-            with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
-                while file.write(bytes(1)):
-                    pass
+        # The other worker waits: it could finish all tiles while this one fills the disk.
+        with turn:
+            calls.append(1)
+            if len(calls) == 50:
+                with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+                    while file.write(bytes(1 << 16)):
+                        pass
+                with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+                    while file.write(bytes(1)):
+                        pass
         return original(self, x, z)
 
     with monkeypatch.context() as patch:
