@@ -21,9 +21,11 @@ _NAMES = {
     "train": "widthwise.training.descent",
 }
 _SUBPACKAGES = (
+    "atlas",
     "audits",
     "datasets",
     "errors",
+    "estimators",
     "kernels",
     "networks",
     "pages",
@@ -34,7 +36,20 @@ _SUBPACKAGES = (
 )
 
 if TYPE_CHECKING:
-    from widthwise import audits, datasets, errors, kernels, networks, pages, solvers, sweeps, theory, training
+    from widthwise import (
+        atlas,
+        audits,
+        datasets,
+        errors,
+        estimators,
+        kernels,
+        networks,
+        pages,
+        solvers,
+        sweeps,
+        theory,
+        training,
+    )
     from widthwise.audits.conditions import ConditionsResult, conditions
     from widthwise.audits.result import AuditResult
     from widthwise.audits.workflow import audit
@@ -48,11 +63,13 @@ __all__ = [
     "ConditionsResult",
     "Dataset",
     "__version__",
+    "atlas",
     "audit",
     "audits",
     "conditions",
     "datasets",
     "errors",
+    "estimators",
     "kernels",
     "load",
     "networks",

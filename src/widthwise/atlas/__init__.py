@@ -1,0 +1,1 @@
+"""Atlas: published claims as experiments with hypotheses, predictions, measurements, controls and verdicts."""

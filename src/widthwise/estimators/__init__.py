@@ -1,0 +1,1 @@
+"""Estimators: exact infinite-width kernels, finite networks and label quality, by the conventions of scikit-learn."""
