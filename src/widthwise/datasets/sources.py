@@ -9,6 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from widthwise.datasets.arrays import as_matrix, read_npz_pair
+from widthwise.datasets.cifar10 import CLASSES as CIFAR10_CLASSES
+from widthwise.datasets.cifar10 import IMAGE_SHAPE as CIFAR10_SHAPE
+from widthwise.datasets.cifar10 import read_cifar10
 from widthwise.datasets.dataset import Dataset
 from widthwise.datasets.delimited import read_delimited
 from widthwise.datasets.files import Content, read_content
@@ -40,9 +43,10 @@ def load(
 
     Args:
         data: a name (`digits`, `iris`, `wine`, `breast-cancer`, `diabetes`, `mnist`, `fashion-mnist`, with
-            chosen classes as in `mnist:0,1` or `fashion-mnist:Coat,Shirt`, `uci:NAME` from the folder
-            WIDTHWISE_DATA); a path to a CSV, TSV, npz, idx or Parquet file, gzip or not; a DataFrame;
-            features with `y`; a pair (X, y); or a `Dataset`, which is returned as it is.
+            chosen classes as in `mnist:0,1` or `fashion-mnist:Coat,Shirt`, `cifar10` or
+            `cifar10:cat,dog`, `uci:NAME` from the folder WIDTHWISE_DATA); a path to a CSV, TSV,
+            npz, idx or Parquet file, gzip or not; a DataFrame; features
+            with `y`; a pair (X, y); or a `Dataset`, which is returned as it is.
         y: labels, one for each row, where `data` holds features only.
         target: the column (or npz array) of the labels.
         task: what is to be learnt; "auto" guesses from the labels and says why in `Dataset.task_reason`.
@@ -89,7 +93,7 @@ def load(
 
 def known_names() -> tuple[str, ...]:
     """Names that `load` knows without a file."""
-    return (*BUNDLED, *IMAGE_SETS, "uci:NAME")
+    return (*BUNDLED, *IMAGE_SETS, "cifar10", "uci:NAME")
 
 
 def _is_frame(data: object) -> bool:
@@ -101,9 +105,11 @@ def _named_or_file(
 ) -> Dataset:
     text = os.fspath(data)
     name, colon, rest = text.partition(":")
-    if isinstance(data, str) and (text in BUNDLED or name in IMAGE_SETS or (name == "uci" and colon)):
+    if isinstance(data, str) and (text in BUNDLED or name in (*IMAGE_SETS, "cifar10") or (name == "uci" and colon)):
         if target is not None:
             raise UsageError(f"{text} has its own labels; leave target out")
+        if name == "cifar10":
+            return _cifar10(text, rest if colon else None, task, split)
         if name in IMAGE_SETS:
             return _image_set(text, name, rest if colon else None, task, split)
         if colon:
@@ -118,7 +124,7 @@ def _named_or_file(
     )
     if not looks_like_path and not os.path.lexists(text.replace("\0", "")):
         raise UsageError(
-            f"no data set is called {quoted(text)}{did_you_mean(name, (*BUNDLED, *IMAGE_SETS)) or '.'} "
+            f"no data set is called {quoted(text)}{did_you_mean(name, (*BUNDLED, *IMAGE_SETS, 'cifar10')) or '.'} "
             f"Known: {', '.join(known_names())}, or a path to a file"
         )
     return _file(read_content(data), source=text, target=target, task=task, encoding=encoding, split=split)
@@ -206,9 +212,7 @@ def _bundled(name: str, task: TaskChoice) -> Dataset:
 
 def _image_set(source: str, name: str, chosen: str | None, task: TaskChoice, split: Split) -> Dataset:
     images = IMAGE_SETS[name]
-    order = list(range(10)) if chosen is None else [_class_code(c, images.classes, source) for c in chosen.split(",")]
-    if len(set(order)) < len(order) or len(order) < 2:
-        raise UsageError(f"{quoted(source)} must name two or more different classes, such as {name}:0,1")
+    order = _class_order(chosen, images.classes, source, name)
     X, y, origin = read_image_set(images, split)
     place = np.full(256, -1)
     place[order] = np.arange(len(order))
@@ -225,6 +229,35 @@ def _image_set(source: str, name: str, chosen: str | None, task: TaskChoice, spl
         image_shape=(28, 28),
         rows=rows,
     )
+
+
+def _cifar10(source: str, chosen: str | None, task: TaskChoice, split: Split) -> Dataset:
+    order = _class_order(chosen, CIFAR10_CLASSES, source, "cifar10")
+    X, y, rows, origin = read_cifar10(tuple(order), split)
+    place = np.full(256, -1)
+    place[order] = np.arange(len(order))
+    return assemble(
+        X.reshape(len(X), -1),
+        read_labels(
+            place[y], name="class", task=task, published=("classification", tuple(CIFAR10_CLASSES[c] for c in order))
+        ),
+        names=_pixel_names(CIFAR10_SHAPE),
+        target_name="class",
+        source=source,
+        notes=(f"The {'training' if split == 'train' else 'test'} part.", origin),
+        image_shape=CIFAR10_SHAPE,
+        rows=rows,
+    )
+
+
+def _class_order(chosen: str | None, classes: tuple[str, ...], source: str, name: str) -> list[int]:
+    """Codes of the classes asked for, in that order."""
+    order = (
+        list(range(len(classes))) if chosen is None else [_class_code(c, classes, source) for c in chosen.split(",")]
+    )
+    if len(set(order)) < len(order) or len(order) < 2:
+        raise UsageError(f"{quoted(source)} must name two or more different classes, such as {name}:0,1")
+    return order
 
 
 def _class_code(text: str, classes: tuple[str, ...], source: str) -> int:
