@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import fields
 
+from widthwise.audits import large_page
 from widthwise.audits.result import AuditResult, DataSummary, Settings
 from widthwise.audits.sections import (
     check_section,
@@ -94,8 +95,8 @@ def colophon(result: AuditResult) -> tuple[Block, ...]:
         (
             f"**Held-out predictions**: kernel ridge regression with `{result.generalisation.kernel}` (both layers trained), "
             f"ridge {quantity(result.generalisation.ridge)} of the kernel's mean diagonal, chosen by closed-form leave-one-out; "
-            "in the nested error it is chosen again inside every training part. Features are scaled once, over all rows, "
-            "without their labels."
+            f"in the nested error it is chosen again {_nested(result)}. Features are scaled once, over all rows, without their "
+            "labels."
         ),
         (
             f"**Certificates**: relative residual of the solve {quantity(result.generalisation.residual)} at condition "
@@ -109,6 +110,7 @@ def colophon(result: AuditResult) -> tuple[Block, ...]:
     return (
         Details(title="What was done to the data", blocks=(Bullets(items=tuple(done)),)),
         Details(title="Method and assumptions", blocks=(Bullets(items=method),)),
+        *large_page.method(result.how),
         Text(text="The same report again:"),
         Code(text=command(result)),
         Text(
@@ -116,6 +118,10 @@ def colophon(result: AuditResult) -> tuple[Block, ...]:
             + f". Data digest `{data.digest[:16]}`, seed {result.settings.seed}."
         ),
     )
+
+
+def _nested(result: AuditResult) -> str:
+    return "for every training part, as said below" if result.how else "inside every training part"
 
 
 def command(result: AuditResult) -> str:

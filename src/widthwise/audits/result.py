@@ -64,6 +64,23 @@ class DataSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A number that was estimated, where no square matrix is factorised.
+
+    Attributes:
+        quantity: what it is.
+        value: the estimate.
+        error: how far it may be off: about two standard errors, or what the last third of the work still moved.
+        how: where the number and its error come from.
+    """
+
+    quantity: str
+    value: float
+    error: float
+    how: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Curve:
     """Relative residual |y - f| / |y| against gradient-descent steps."""
 
@@ -92,6 +109,7 @@ class Speed:
         eigenvalues: eigenvalue at each index.
         captured: share of the labels' squared norm in that many leading eigenvectors.
         captured_shuffled: the same, mean over all permutations.
+        estimates: numbers above that were estimated, with their errors; empty where a whole spectrum was computed.
     """
 
     learning_rate: float
@@ -110,6 +128,7 @@ class Speed:
     eigenvalues: tuple[float, ...]
     captured: tuple[float, ...]
     captured_shuffled: tuple[float, ...]
+    estimates: tuple[Estimate, ...] = ()
 
     @property
     def ratios(self) -> tuple[float | None, ...]:
@@ -152,10 +171,11 @@ class LabelComplexity:
         by_class: one value for each coded column.
         shuffled: closed-form root mean square over all permutations.
         percentile: rank of the labels among sampled shuffles, in (0, 100]; low is simple.
-        shuffles: how many were sampled.
+        shuffles: how many were sampled; 0 where the law of many shuffles, a normal one, stands in for them.
         unreachable: share of the labels' squared norm left out because no function of the kernel fits it.
         residual: relative residual of the solve.
         condition: of the kernel matrix; None where it is singular to working precision.
+        estimates: numbers above that were estimated, with their errors.
     """
 
     value: float
@@ -166,6 +186,7 @@ class LabelComplexity:
     unreachable: float
     residual: float
     condition: float | None
+    estimates: tuple[Estimate, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +209,9 @@ class Generalisation:
         complexity: of the labels.
         residual: relative residual of the solve behind the predictions.
         condition: condition estimate of the kernel matrix with its ridge.
+        compared_rows: rows on which the kernel is compared with the other models, all with the same folds; None for all.
+        compared: the kernel's nested error on those rows, trained on as many; None where it is `nested`.
+        estimates: numbers above and leave-one-out predictions that were estimated, with their errors.
     """
 
     metric: Literal["error rate", "RMSE"]
@@ -205,6 +229,9 @@ class Generalisation:
     complexity: LabelComplexity
     residual: float
     condition: float
+    compared_rows: int | None = None
+    compared: Score | None = None
+    estimates: tuple[Estimate, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -379,6 +406,7 @@ class AuditResult:
         verdict: five sentences.
         settings: arguments.
         versions: of widthwise and what it computes with.
+        how: what was done where no square matrix is factorised, in sentences; empty where all was dense linear algebra.
     """
 
     schema: Literal["widthwise/audit/1"] = SCHEMA
@@ -390,6 +418,7 @@ class AuditResult:
     verdict: tuple[str, ...]
     settings: Settings
     versions: dict[str, str] = field(default_factory=dict)
+    how: tuple[str, ...] = ()
 
     def to_json(self, path: str | Path | None = None) -> str:
         """The result as JSON of schema `widthwise/audit/1`, also written to `path` when one is given."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from widthwise.audits import verdict
+from widthwise.audits import large_page, verdict
 from widthwise.audits.result import DataSummary, Generalisation, Labels, Speed, Verification
 from widthwise.audits.wording import between, count, percent, quantity, rate, steps
 from widthwise.pages import (
@@ -81,7 +81,7 @@ def speed_section(data: DataSummary, speed: Speed) -> Section:
                 Curves(
                     title="Eigenvalues of the kernel matrix",
                     description=f"H-infinity on the {count(data.n)} rows; condition number "
-                    f"{quantity(speed.condition) if speed.condition else 'infinite to working precision'}, rank "
+                    f"{_condition(speed)}, rank "
                     f"{count(speed.rank)}.",
                     x_label="index",
                     y_label="eigenvalue",
@@ -100,6 +100,7 @@ def speed_section(data: DataSummary, speed: Speed) -> Section:
                 "the range of the kernel, as where rows coincide and their labels differ."
             ),
         )
+    blocks.extend(large_page.estimates(speed.estimates))
     return Section(
         title="How fast will a wide network fit it?",
         lead=_after_word(verdict.fitting(speed)),
@@ -135,17 +136,11 @@ def generalisation_section(data: DataSummary, found: Generalisation) -> Section:
     blocks.append(
         Bars(
             title="The same folds, other models",
-            description="Held-out error with its 95 % interval. None of the models is tuned, except for the ridges.",
+            description=f"{large_page.comparison(found)}Held-out error with its 95 % interval. None of the models is tuned, "
+            "except for the ridges.",
             x_label=unit,
             bars=(
-                Bar(
-                    label="wide network (kernel)",
-                    value=size * found.nested.value,
-                    low=size * found.nested.low,
-                    high=size * found.nested.high,
-                    emphasis=True,
-                    text=_error(found, found.nested.value),
-                ),
+                *_kernel_bars(found, size),
                 *(
                     Bar(
                         label=b.name,
@@ -162,6 +157,7 @@ def generalisation_section(data: DataSummary, found: Generalisation) -> Section:
     if found.confusion is not None:
         blocks.append(_confusion(data, found))
     blocks.append(_below_the_fold(data, found))
+    blocks.extend(large_page.estimates((*found.complexity.estimates, *found.estimates)))
     return Section(
         title="How well will it generalise?",
         lead=_after_word(verdict.generalising(found)),
@@ -337,6 +333,12 @@ def check_section(data: DataSummary, verified: Verification | None) -> Section:
     return Section(title=heading, lead=lead, blocks=tuple(blocks), key="check")
 
 
+def _condition(speed: Speed) -> str:
+    if speed.condition is None:
+        return "infinite to working precision"
+    return f"{'at least ' if speed.estimates else ''}{quantity(speed.condition)}"
+
+
 def _after_word(sentence: str) -> str:
     """A sentence of the verdict without the word in bold that leads it."""
     return sentence.split("** ", 1)[1] if sentence.startswith("**") else sentence
@@ -409,6 +411,24 @@ def _held_out(data: DataSummary, verified: Verification) -> Curves:
         lines=tuple(lines),
         log_x=True,
         y_min=0.0,
+    )
+
+
+def _kernel_bars(found: Generalisation, size: float) -> tuple[Bar, ...]:
+    """The kernel trained on the rows of the other models, and on all rows where these are more."""
+    scores = [("wide network (kernel)", found.nested)]
+    if found.compared is not None:
+        scores = [("wide network (kernel), all rows", found.nested), ("wide network (kernel)", found.compared)]
+    return tuple(
+        Bar(
+            label=label,
+            value=size * error.value,
+            low=size * error.low,
+            high=size * error.high,
+            emphasis=True,
+            text=_error(found, error.value),
+        )
+        for label, error in scores
     )
 
 
@@ -503,6 +523,9 @@ def _below_the_fold(data: DataSummary, found: Generalisation) -> Details:
 
 
 def _percentile(percentile: float, shuffles: int, shuffled: float) -> str:
+    if not shuffles:
+        place = "far below" if percentile < 0.01 else f"percentile {quantity(percentile)} of"
+        return f"{place} the normal law of shuffles ({quantity(shuffled)} on average)"
     if percentile <= 100.0 / (1 + shuffles) + 1e-9:
         return f"below all {shuffles} shuffles of the labels ({quantity(shuffled)} on average)"
     return f"percentile {quantity(percentile)} among shuffles of the labels ({quantity(shuffled)} on average)"

@@ -40,7 +40,10 @@ def fitting(speed: Speed) -> str:
 
 def generalising(found: Generalisation) -> str:
     """Answer 2 in a sentence."""
-    return f"**Generalisation.** The nested error is **{score(found, found.nested)}**: {standing(found)}."
+    rows = ""
+    if found.compared is not None and found.compared_rows is not None:
+        rows = f" (trained on {count(found.compared_rows)} rows as these are, it errs {value(found, found.compared)})"
+    return f"**Generalisation.** The nested error is **{score(found, found.nested)}**: {standing(found)}{rows}."
 
 
 def standing(found: Generalisation) -> str:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from widthwise import theory
-from widthwise._checks import available_memory, count, enough_memory
+from widthwise._checks import available_memory, count
 from widthwise._jax import device_line
+from widthwise.audits import capacity, large
 from widthwise.audits import generalisation as generalising
 from widthwise.audits.baselines import HeldOut, held_out_baselines
 from widthwise.audits.installation import versions
@@ -73,7 +74,8 @@ def audit(
         coding: of the labels for dynamics: `centred` by column, or `raw` -1/+1 for two classes, as in the papers.
         groups: one label for each row of the source; rows of a group stay in one fold. The leave-one-out that chooses the
             ridge and ranks labels stays by row.
-        max_n: most rows for dense linear algebra.
+        max_n: most rows. From 12000 on, or where dense linear algebra does not fit into memory, no square matrix is
+            factorised, and what is estimated carries its error (`audits.large`).
         subsample: how rows beyond `max_n` are left out: `stratified`, or the `first` ones in the order of the source.
         verify: `quick` trains up to width 2048 on up to 512 rows; `thorough` up to 16384 on all rows; `none` trains
             nothing.
@@ -88,7 +90,7 @@ def audit(
     Raises:
         DataError: if the data cannot be used as they are.
         UsageError: if an argument is outside its range.
-        ResourceError: if the dense matrices do not fit into memory.
+        ResourceError: if half a kernel matrix in float32 does not fit into memory.
     """
     _arguments(max_n, seed, pad)
     _choice("verify", verify, ("quick", "thorough", "none"))
@@ -97,12 +99,12 @@ def audit(
     ds, chosen_rows, how = _rows(whole, max_n, subsample, seed)
     if groups is not None:
         ds = replace(ds, notes=(*ds.notes, "Rows of a group stay in one fold."))
-    # Square matrices held at once: kernel, its shifted factor, its inverse, a fold's blocks.
-    fits = int(((available_memory() or 0) / (8.0 * MATRICES)) ** 0.5)
-    enough_memory(
-        MATRICES * 8.0 * ds.n**2, f"dense linear algebra on {ds.n} rows", f"Use --max-n {fits} (max_n) or less"
-    )
     coded = targets(ds, coding)
+    # Square matrices held at once: kernel, its shifted factor, its inverse, a fold's blocks.
+    free = available_memory()
+    big = ds.n > capacity.ROWS or (free is not None and MATRICES * 8.0 * ds.n**2 > free)
+    if big:
+        capacity.check_memory(ds.n, ds.d + 1, coded.Y.shape[1], FOLDS)
     parts = folds(
         ds.y,
         task=ds.task,
@@ -127,30 +129,25 @@ def audit(
     with Progress(sum(cost.values()), label="exact predictions", enabled=progress) as bar:
         Y = np.asarray(encode(ds).Y + encode(ds).offset)
 
-        def fit(features: Features) -> tuple[theory.Spectrum, Speed]:
-            summary = _summary(ds, whole, how, coded.name, features)
-            spectrum = theory.spectrum(HInf()(features.X), factored=True)
-            bar.advance(cost["spectrum"])
-            fast = fit_speed(spectrum, coded.Y)
-            shown("speed", summary, fast)
-            return spectrum, fast
+        def show_speed(features: Features, fast: Speed) -> None:
+            shown("speed", _summary(ds, whole, how, coded.name, features), fast)
 
-        # Where there is nothing to choose between, the first answer need not wait for the choice of the ridge.
-        early = fit(candidates[0]) if len(candidates) == 1 else None
-        chosen = generalising.choose(candidates, Y, parts, lambda share: bar.advance(cost["ridge"] * share))
-        spectrum, fast = early or fit(chosen.features)
+        def advance(share: float, label: str) -> None:
+            bar.advance(cost["answers"] * share, label)
+
+        answers = large.answers if big else _dense
+        known = answers(ds, candidates, coded.Y, Y, parts, seed=seed, advance=advance, shown=show_speed)
+        chosen, fast = known.chosen, known.speed
         summary = _summary(ds, whole, how, coded.name, chosen.features)
         doubtful = look_at_labels(ds, chosen.loo, Y)
         shown("labels", summary, doubtful)
-        complexity = generalising.label_complexity(spectrum, coded.Y, seed=seed)
-        del spectrum
-        found = generalising.generalisation(ds, chosen, parts, complexity)
+        found = generalising.generalisation(ds, chosen, parts, known.complexity)
 
         compared: list[Generalisation] = []
 
         def compare(models: tuple[HeldOut, ...]) -> None:
             if not compared:
-                compared.append(generalising.with_baselines(ds, chosen, found, models))
+                compared.append(large.with_baselines(found, known, models))
                 shown("generalisation", summary, compared[0])
 
         def advance_baselines(share: float, stop: Callable[[], None]) -> None:
@@ -158,11 +155,14 @@ def audit(
             bar.advance(cost["baselines"] * share)
 
         with _aside(
-            lambda stop: held_out_baselines(ds, parts, seed=seed, advance=lambda share: advance_baselines(share, stop))
+            lambda stop: held_out_baselines(
+                known.part_ds, known.part_folds, seed=seed, advance=lambda share: advance_baselines(share, stop)
+            )
         ) as models:
             verified = None
             if verify != "none":
-                trial = plan_trial(ds, chosen.features.X, coding=coding, verify=verify, seed=seed)
+                trained = known.trained(ds, verify)
+                trial = plan_trial(*trained, coding=coding, verify=verify, seed=seed)
                 verified = verify_by_training(
                     trial,
                     advance=lambda share, label: bar.advance(cost["training"] * share, label),
@@ -180,7 +180,36 @@ def audit(
         verdict=verdict(summary, fast, compared[0], doubtful, verified),
         settings=settings,
         versions={**versions(), "device": device_line()},
+        how=known.how,
     )
+
+
+def _dense(
+    ds: Dataset,
+    candidates: Sequence[Features],
+    coded: Float[np.ndarray, "n k"],
+    Y: Float[np.ndarray, "n j"],
+    folds: Sequence[Int[np.ndarray, " _"]],
+    *,
+    seed: int,
+    advance: capacity.Advance,
+    shown: Callable[[Features, Speed], None],
+) -> large.Found:
+    """The answers from square matrices; arguments as for `large.answers`."""
+
+    def fit(features: Features) -> tuple[theory.Spectrum, Speed]:
+        spectrum = theory.spectrum(HInf()(features.X), factored=True)
+        advance(0.2, "spectrum")
+        fast = fit_speed(spectrum, coded)
+        shown(features, fast)
+        return spectrum, fast
+
+    # Where there is nothing to choose between, the first answer need not wait for the choice of the ridge.
+    early = fit(candidates[0]) if len(candidates) == 1 else None
+    chosen = generalising.choose(candidates, Y, folds, lambda share: advance(0.8 * share, "exact predictions"))
+    spectrum, fast = early or fit(chosen.features)
+    complexity = generalising.label_complexity(spectrum, coded, seed=seed)
+    return large.Found.dense(ds, chosen, fast, complexity, tuple(folds))
 
 
 def _arguments(max_n: int, seed: int, pad: float | None) -> None:
@@ -223,14 +252,14 @@ def _rows(ds: Dataset, max_n: int, subsample: str, seed: int) -> tuple[Dataset, 
 
 def _costs(ds: Dataset, scalings: int, verify: str) -> dict[str, float]:
     """Rough seconds of each part on two cores, for the progress bar alone; measured on digits, scaled by flops."""
-    cubic = (ds.n / 1800) ** 3
+    cubic = (ds.n / 1800) ** 3 if ds.n <= capacity.ROWS else 100.0 * (ds.n / 18_000) ** 2
     outputs = max(1, len(ds.classes)) / 10
-    rows, seeds = (ds.n, 1.5) if verify == "thorough" else (min(ds.n, 512), 1.0)
+    compared = min(ds.n, capacity.COMPARED) if ds.n > capacity.ROWS else ds.n
+    rows, seeds = (compared, 1.5) if verify == "thorough" else (min(ds.n, 512), 1.0)
     training = {"none": 0.0, "quick": 1.0, "thorough": 10.0}[verify]
     return {
-        "ridge": 0.5 + 4.0 * scalings * cubic,
-        "spectrum": 0.1 + 0.8 * cubic,
-        "baselines": 2.0 + 12.0 * outputs * (ds.n / 1800) ** 0.7 * (ds.d / 64) ** 0.5,
+        "answers": 0.6 + (4.0 * scalings + 0.8) * cubic,
+        "baselines": 2.0 + 12.0 * outputs * (compared / 1800) ** 0.7 * (ds.d / 64) ** 0.5,
         "training": training * (2.0 + seeds * rows / 512 * (2.0 + 5.0 * (ds.d / 64))),
     }
 

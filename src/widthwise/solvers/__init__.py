@@ -1,12 +1,14 @@
 """Linear algebra of kernel matrices at any size, each answer with its true residual."""
 
 from widthwise.solvers.choice import solve
-from widthwise.solvers.coincidence import coincident_rows
+from widthwise.solvers.coincidence import agreed, coincident_rows
+from widthwise.solvers.conjugate_gradients import Refined, refine
 from widthwise.solvers.dense import Factor, Inverse, factorise, inverse
 from widthwise.solvers.eigen import Eigenvectors, RidgePath, eigh, eigh_factors, ridge_path
 from widthwise.solvers.lanczos import SpectralMeasure, TopSpectrum, spectral_measure, top_eigenpairs
+from widthwise.solvers.neighbours import conditional_variances, nearest, sharpened
 from widthwise.solvers.operators import Matrix, Operator, PackedTiles, as_operator
-from widthwise.solvers.preconditioners import LowRank, nystroem, pivoted_cholesky
+from widthwise.solvers.preconditioners import Deflation, LowRank, nystroem, pivoted_cholesky
 from widthwise.solvers.solution import Solution
 from widthwise.solvers.stochastic import (
     DiagonalEstimate,
@@ -20,6 +22,7 @@ from widthwise.solvers.stochastic import (
 )
 
 __all__ = [
+    "Deflation",
     "DiagonalEstimate",
     "Eigenvectors",
     "Estimate",
@@ -30,12 +33,15 @@ __all__ = [
     "Matrix",
     "Operator",
     "PackedTiles",
+    "Refined",
     "RidgePath",
     "Solution",
     "SpectralMeasure",
     "TopSpectrum",
+    "agreed",
     "as_operator",
     "coincident_rows",
+    "conditional_variances",
     "degrees_of_freedom",
     "eigh",
     "eigh_factors",
@@ -44,9 +50,12 @@ __all__ = [
     "inverse_diagonal",
     "leave_one_out_estimate",
     "log_determinant",
+    "nearest",
     "nystroem",
     "pivoted_cholesky",
+    "refine",
     "ridge_path",
+    "sharpened",
     "solve",
     "spectral_measure",
     "top_eigenpairs",

@@ -24,7 +24,7 @@ from widthwise._checks import available_memory, columns, count, positive
 from widthwise.errors import DataError, UsageError
 from widthwise.pages.progress import Progress
 from widthwise.solvers.checkpoints import Checkpoint
-from widthwise.solvers.coincidence import coincident_rows
+from widthwise.solvers.coincidence import agreed, coincident_rows
 from widthwise.solvers.conjugate_gradients import TRUSTED, Product, Refined, refine
 from widthwise.solvers.dense import Kept, factorise
 from widthwise.solvers.eigen import eigh
@@ -338,7 +338,7 @@ def _cg(job: _Job) -> Solution:
     if job.ridge <= job.n * np.finfo(np.float64).eps * norm:
         # Without a ridge equal rows make the system singular: what they cannot agree on is taken off before, and named.
         groups = coincident_rows(source)
-        job = replace(job, Y=_agreed(job.Y, groups, diagonal))
+        job = replace(job, Y=agreed(job.Y, groups, diagonal))
     P, spread = _preconditioner(job, quick, dtype, norm)
     done = _refine(job, exact, approximate_product, P, dtype)
     relative = done.relative
@@ -364,17 +364,6 @@ def _cg(job: _Job) -> Solution:
         coincident=groups,
         stagnated=done.stagnated,
     )
-
-
-def _agreed(
-    Y: Float[np.ndarray, "n k"], groups: tuple[tuple[int, ...], ...], diagonal: Float[np.ndarray, " n"]
-) -> Float[np.ndarray, "n k"]:
-    """Targets that equal rows agree on: their mean; zero for rows of zeros."""
-    found = Y.copy()
-    for group in groups:
-        rows = list(group)
-        found[rows] = Y[rows].mean(axis=0) if diagonal[rows[0]] > 0 else 0.0
-    return found
 
 
 def _stored(job: _Job) -> tuple[Operator, str, Dtype]:

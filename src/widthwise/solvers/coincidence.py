@@ -45,6 +45,23 @@ def coincident_rows(K: Operator, *, seed: int = 0) -> tuple[tuple[int, ...], ...
     return tuple(sorted(groups))
 
 
+def agreed(
+    Y: Float[np.ndarray, "n k"], groups: tuple[tuple[int, ...], ...], diagonal: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "n k"]:
+    """Targets that equal rows agree on: their mean; zero for rows of zeros.
+
+    Args:
+        Y: targets.
+        groups: rows that coincide, from `coincident_rows`.
+        diagonal: of the kernel matrix.
+    """
+    found = Y.copy()
+    for group in groups:
+        rows = list(group)
+        found[rows] = Y[rows].mean(axis=0) if diagonal[rows[0]] > 0 else 0.0
+    return found
+
+
 def _runs(close: Float[np.ndarray, " m"] | Int[np.ndarray, " m"] | np.ndarray) -> list[slice]:
     """Runs of neighbours that are close."""
     found, start = [], None

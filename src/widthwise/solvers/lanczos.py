@@ -33,6 +33,7 @@ class SpectralMeasure:
         steps: of the block Lanczos process.
         coarse: the measure after two thirds of the steps, whose distance tells how far this one has converged; None for itself.
         exhausted: whether the steps have spanned all that K makes of Y: the quadrature is then exact for every f.
+        residuals: of each node as an eigenvalue: there is one of K within that distance.
     """
 
     nodes: Float[np.ndarray, " m"]
@@ -40,6 +41,7 @@ class SpectralMeasure:
     steps: int
     coarse: SpectralMeasure | None
     exhausted: bool
+    residuals: Float[np.ndarray, " m"]
 
     def integrate(
         self, f: Callable[[Float[np.ndarray, " m"]], Float[np.ndarray, "... m"]]
@@ -217,12 +219,15 @@ class _Process:
         values, inside = scipy.linalg.eigh(self._T[:size, :size], check_finite=False)
         first = self._R.shape[0]
         weights = (inside[:first].T @ self._R) ** 2
+        last = self._below.shape[1]
+        left = np.zeros(size) if self.exhausted else np.linalg.norm(self._below @ inside[size - last :], axis=0)
         return SpectralMeasure(
             nodes=values[::-1].copy(),
             weights=weights[::-1].copy(),
             steps=self.steps,
             coarse=coarse,
             exhausted=self.exhausted,
+            residuals=left[::-1].copy(),
         )
 
     def _done(self) -> int:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from threadpoolctl import ThreadpoolController
 
 from widthwise._checks import columns, enough_memory, square
@@ -166,6 +166,10 @@ class PackedTiles:
         copy._tiles[:] = self._tiles
         return copy
 
+    def widened(self) -> Widened:
+        """The same entries with products whose vectors and sums are float64."""
+        return Widened(self)
+
     def put(self, top: int, left: int, values: Float[np.ndarray, "a b"]) -> None:
         """Store a block of the lower triangle that lies within one tile or on several."""
         for down, across, part in _cuts(top, left, values, self.side):
@@ -204,6 +208,31 @@ class PackedTiles:
                 found[other : other + self.side, place] = part
         return found
 
+    def rows(self, indices: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m n"]:
+        """Consecutive rows, in the precision of the tiles.
+
+        Args:
+            indices: increasing without a gap.
+        """
+        found = np.empty((len(indices), self.n), self.dtype)
+        first, last = int(indices[0]), int(indices[-1]) + 1
+        for top in range(first // self.side * self.side, last, self.side):
+            a, b = max(first, top), min(last, top + self.side)
+            for left in range(0, self.n, self.side):
+                low, high = max(top, left), min(top, left)
+                tile = self._tile((low, high))
+                part = tile[a - top : b - top] if left <= top else tile[:, a - top : b - top].T
+                found[a - first : b - first, left : left + self.side] = part
+        return found
+
+    def entries(self, rows: Int[np.ndarray, "..."], columns: Int[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+        """Single entries in float64, at positions that are broadcast against each other."""
+        down, across = np.maximum(rows, columns), np.minimum(rows, columns)
+        top, row = np.divmod(down, self.side)
+        left, column = np.divmod(across, self.side)
+        # The order of `tile_corners`.
+        return np.asarray(self._tiles[top * (top + 1) // 2 + left, row, column], dtype=np.float64)
+
     def each_tile(self, store: Store, dtype: Dtype) -> None:
         """Every tile of the lower triangle."""
         for top, left in self._corners:
@@ -213,6 +242,24 @@ class PackedTiles:
         top, left = corner
         tile: Float[np.ndarray, "a b"] = self._tiles[self._place[corner]]
         return tile[: self.n - top, : self.n - left]
+
+
+class Widened:
+    """Packed tiles multiplied in float64, whatever they are stored in: what is left is the rounding of the entries.
+
+    Args:
+        packed: the tiles; they are shared, not copied.
+    """
+
+    def __init__(self, packed: PackedTiles) -> None:
+        self._packed = packed
+        self.shape = packed.shape
+        self.diagonal, self.columns, self.each_tile = packed.diagonal, packed.columns, packed.each_tile
+
+    def matmul(self, V: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
+        """The product with the columns of V."""
+        packed = self._packed
+        return symmetric_product(packed.n, packed._corners, packed._tile, columns(V, packed.n))
 
 
 class TileReader:

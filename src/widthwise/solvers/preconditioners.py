@@ -46,6 +46,10 @@ class LowRank:
     pivots: Int[np.ndarray, " q"] | None
     unexplained: float
 
+    def restricted(self, rows: Int[np.ndarray, " m"]) -> LowRank:
+        """The approximation of the part of K that belongs to some rows."""
+        return _eigen(self.U[rows] * np.sqrt(self.values), None, self.unexplained)
+
 
 @runtime_checkable
 class Preconditioner(Protocol):
@@ -262,7 +266,7 @@ def _pivoted(corner: Float[np.ndarray, "b b"]) -> tuple[Float[np.ndarray, "b b"]
     return np.tril(lower), np.asarray(order, dtype=np.intp) - 1, int(rank)
 
 
-def _eigen(F: Float[np.ndarray, "n p"], pivots: Int[np.ndarray, " p"], unexplained: float) -> LowRank:
+def _eigen(F: Float[np.ndarray, "n p"], pivots: Int[np.ndarray, " p"] | None, unexplained: float) -> LowRank:
     """Eigendecomposition of F F' from that of F'F."""
     values, vectors = scipy.linalg.eigh(F.T @ F, driver="evd", check_finite=False)
     kept = values > TELLING * values[-1]

@@ -48,12 +48,16 @@ class DiagonalEstimate:
         standard_errors: of each.
         probes: random vectors.
         residual: largest true residual of the solves behind them.
+        sampled: the estimates before they were raised to what any entry is at least; right on average.
+        trace_error: relative standard error of their sum: what all entries share.
     """
 
     values: Float[np.ndarray, " n"]
     standard_errors: Float[np.ndarray, " n"]
     probes: int
     residual: float
+    sampled: Float[np.ndarray, " n"]
+    trace_error: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,6 +71,7 @@ class LeaveOneOutEstimate:
         ridge: added to the diagonal.
         residual: largest true residual of the solves, labels and probes alike.
         iterations: of block conjugate gradients.
+        condition: estimate of the condition number of K + ridge I.
     """
 
     coefficients: Float[np.ndarray, "n k"]
@@ -75,6 +80,7 @@ class LeaveOneOutEstimate:
     ridge: float
     residual: float
     iterations: int
+    condition: float
 
     @property
     def mean_square(self) -> float:
@@ -206,9 +212,11 @@ def leave_one_out_estimate(
     quick: Operator | None = None,
     probes: int = 16,
     rank: int | None = None,
+    known: LowRank | None = None,
     tol: float = 1e-5,
     max_iterations: int = 2000,
     seed: int = 0,
+    advance: Callable[[int, float], None] = lambda *_: None,
 ) -> tuple[LeaveOneOutEstimate, DiagonalEstimate]:
     """Leave-one-out residuals of kernel ridge regression where no inverse can be had, with error bars.
 
@@ -221,9 +229,11 @@ def leave_one_out_estimate(
         quick: the same matrix for the products of the recursion, `PackedTiles` of float32 say; K itself when not given.
         probes: vectors of random signs, at least two.
         rank: of the preconditioner; eight times the root of n when not given.
+        known: the approximation of K that preconditions, where there is one already; `rank` is then of no account.
         tol: of the solves.
         max_iterations: of the solves.
         seed: of the preconditioner and the probes.
+        advance: told the iterations done and the residual of the recursion.
 
     Returns:
         The residuals, and the diagonal behind them.
@@ -235,7 +245,10 @@ def leave_one_out_estimate(
     positive(ridge, "ridge")
     Y = columns(y, n)
     k = Y.shape[1]
-    _, P = _approximated(K, ridge, rank, seed)
+    if known is None:
+        known, P = _approximated(K, ridge, rank, seed)
+    else:
+        P = Deflation(known, ridge, "float64" if quick is None else "float32")
     Z = _signs(n, count(probes, "probes", 2), np.random.default_rng([seed, 1]))
     fast = quick or K
     done = refine(
@@ -247,13 +260,25 @@ def leave_one_out_estimate(
         trusted=1e-9 if quick is None else 3e-4,
         max_iterations=max_iterations,
         norm=float(K.diagonal().max()) + ridge,
+        advance=advance,
     )
+    low, high = done.ritz
+    spread = (float(known.values[0]) + ridge) / (float(known.values[-1]) + ridge)
     samples = Z * (done.X[:, k:] - P.inverse(P.inverse(Z)))
     # A diagonal entry of the inverse is at least one over that of the matrix.
-    values = np.maximum(P.inverse_diagonal() + samples.mean(axis=1), 1.0 / (K.diagonal() + ridge))
+    sampled = P.inverse_diagonal() + samples.mean(axis=1)
+    values = np.maximum(sampled, 1.0 / (K.diagonal() + ridge))
     errors = samples.std(axis=1, ddof=1) / np.sqrt(samples.shape[1])
     residual = float(done.relative.max(initial=0.0))
-    diagonal = DiagonalEstimate(values=values, standard_errors=errors, probes=Z.shape[1], residual=residual)
+    sums = samples.sum(axis=0)
+    diagonal = DiagonalEstimate(
+        values=values,
+        standard_errors=errors,
+        probes=Z.shape[1],
+        residual=residual,
+        sampled=sampled,
+        trace_error=float(sums.std(ddof=1) / np.sqrt(len(sums)) / sampled.sum()),
+    )
     residuals = done.X[:, :k] / values[:, None]
     return (
         LeaveOneOutEstimate(
@@ -263,6 +288,7 @@ def leave_one_out_estimate(
             ridge=float(ridge),
             residual=residual,
             iterations=done.iterations,
+            condition=spread * high / low if low > 0 else float("inf"),
         ),
         diagonal,
     )
