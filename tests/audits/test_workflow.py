@@ -88,7 +88,7 @@ def test_unknown_names_and_missing_targets_are_refused_with_the_closest():
 def test_rows_that_need_more_memory_than_there_is_are_refused_before_work():
     n = 1_000_000
     X = np.arange(float(n))[:, None]
-    with pytest.raises(ResourceError, match=r"1000000 rows needs? about \d+\.0 GB; .* are free\. Use .*max-n"):
+    with pytest.raises(ResourceError, match=r"1000000 rows need about \d+\.\d GB; .* are free\. Use .*max-n"):
         ww.audit(X, np.arange(n) % 2, max_n=n)
 
 

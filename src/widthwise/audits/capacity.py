@@ -12,7 +12,7 @@ from widthwise.errors import ResourceError
 from widthwise.solvers import PackedTiles
 
 # Rows from which this is faster than dense linear algebra on two cores.
-ROWS = 12_000
+ROWS = 8000
 # Rows on which scaling and first ridge are looked for by dense leave-one-out, and on which models are compared.
 COMPARED = 5000
 # Products of the Lanczos process; the last third tells how far it has converged.

@@ -107,10 +107,17 @@ def answers(
     position[part] = np.arange(len(part))
     part_folds = tuple(inside for fold in folds if len(inside := np.sort(position[fold][position[fold] >= 0])))
     cut = [replace(features, X=features.X[part]) for features in candidates]
+    # Where there is nothing to choose between, the first answer need not wait.
+    first = (
+        dynamics(candidates[0].X, coded, seed=seed, advance=_shared(advance, 0.35)) if len(candidates) == 1 else None
+    )
+    if first is not None:
+        shown(candidates[0], first[0])
     part_chosen = choose(cut, Y[part], part_folds, lambda share: advance(0.1 * share, "scaling and ridge on a part"))
     features = next(f for f, c in zip(candidates, cut, strict=True) if c is part_chosen.features)
-    fast, complexity = dynamics(features.X, coded, seed=seed, advance=_shared(advance, 0.35))
-    shown(features, fast)
+    fast, complexity = first or dynamics(features.X, coded, seed=seed, advance=_shared(advance, 0.35))
+    if first is None:
+        shown(features, fast)
     chosen, estimates, how = predict(
         ds, features, Y, folds, start=RIDGES.index(part_chosen.ridge), seed=seed, advance=_shared(advance, 0.55)
     )

@@ -107,6 +107,7 @@ class Speed:
         shuffled: the same for shuffled labels.
         index: numbers of leading eigenvectors.
         eigenvalues: eigenvalue at each index.
+        half_lives: steps in which the direction of each index loses half of its residual; None where it does not move.
         captured: share of the labels' squared norm in that many leading eigenvectors.
         captured_shuffled: the same, mean over all permutations.
         estimates: numbers above that were estimated, with their errors; empty where a whole spectrum was computed.
@@ -128,6 +129,7 @@ class Speed:
     eigenvalues: tuple[float, ...]
     captured: tuple[float, ...]
     captured_shuffled: tuple[float, ...]
+    half_lives: tuple[float | None, ...] = ()
     estimates: tuple[Estimate, ...] = ()
 
     @property
@@ -190,6 +192,43 @@ class LabelComplexity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Growth:
+    """Would more data help: mean square error on new rows, predicted from these rows alone (`theory.learning_curve`).
+
+    Attributes:
+        rows: rows whose kernel matrix the prediction is made from.
+        sizes: numbers of training rows.
+        error: predicted mean square error at each, noise included, summed over coded columns.
+        low: lower end of its 95 % band, the scatter of the rows alone.
+        high: upper end.
+        extrapolated: whether a size is beyond what these rows show, so that the last decade was continued.
+        now: place of the number of rows audited among the sizes.
+        noise_floor: error that no number of rows goes below, an upper estimate.
+        effective_dimension: directions that the chosen ridge fits on those rows.
+        leave_one_out: mean square leave-one-out error on those rows at the chosen ridge.
+        generalised: generalised cross-validation beside it: the same number where all rows have the same leverage.
+    """
+
+    rows: int
+    sizes: tuple[int, ...]
+    error: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    extrapolated: tuple[bool, ...]
+    now: int
+    noise_floor: float
+    effective_dimension: float
+    leave_one_out: float
+    generalised: float
+
+    def gain(self, factor: int) -> tuple[float, float, float]:
+        """Predicted error at `factor` times the rows over that at these rows, with the ends of its band."""
+        place = self.sizes.index(factor * self.sizes[self.now])
+        here = self.error[self.now]
+        return self.error[place] / here, self.low[place] / here, self.high[place] / here
+
+
+@dataclass(frozen=True, kw_only=True)
 class Generalisation:
     """How well a wide network predicts rows it has not seen.
 
@@ -211,6 +250,7 @@ class Generalisation:
         condition: condition estimate of the kernel matrix with its ridge.
         compared_rows: rows on which the kernel is compared with the other models, all with the same folds; None for all.
         compared: the kernel's nested error on those rows, trained on as many; None where it is `nested`.
+        growth: whether more data would help; None where too few rows, or a singular kernel, tell nothing.
         estimates: numbers above and leave-one-out predictions that were estimated, with their errors.
     """
 
@@ -231,6 +271,7 @@ class Generalisation:
     condition: float
     compared_rows: int | None = None
     compared: Score | None = None
+    growth: Growth | None = None
     estimates: tuple[Estimate, ...] = ()
 
 

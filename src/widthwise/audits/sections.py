@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from widthwise.audits import large_page, verdict
+from widthwise.audits import growth_page, large_page, verdict
 from widthwise.audits.result import DataSummary, Generalisation, Labels, Speed, Verification
 from widthwise.audits.wording import between, count, percent, quantity, rate, steps
 from widthwise.pages import (
@@ -89,6 +89,7 @@ def speed_section(data: DataSummary, speed: Speed) -> Section:
                     log_x=True,
                     log_y=True,
                 ),
+                *_half_lives(speed),
             ),
         ),
     ]
@@ -156,6 +157,7 @@ def generalisation_section(data: DataSummary, found: Generalisation) -> Section:
     )
     if found.confusion is not None:
         blocks.append(_confusion(data, found))
+    blocks.extend(growth_page.growth(found.growth))
     blocks.append(_below_the_fold(data, found))
     blocks.extend(large_page.estimates((*found.complexity.estimates, *found.estimates)))
     return Section(
@@ -331,6 +333,31 @@ def check_section(data: DataSummary, verified: Verification | None) -> Section:
         blocks.append(_held_out(data, verified))
     blocks.append(_runs(data, verified))
     return Section(title=heading, lead=lead, blocks=tuple(blocks), key="check")
+
+
+def _half_lives(speed: Speed) -> tuple[Block, ...]:
+    moving = [(i, h) for i, h in zip(speed.index, speed.half_lives, strict=False) if h is not None and h > 0]
+    if not moving:
+        return ()
+    return (
+        Curves(
+            title="Half-lives",
+            description="Steps at the recommended rate in which each eigendirection loses half of its residual.",
+            x_label="index",
+            y_label="steps",
+            lines=(
+                Line(
+                    label="half-life",
+                    x=tuple(float(i) for i, _ in moving),
+                    y=tuple(h for _, h in moving),
+                    kind="prediction",
+                    group=0,
+                ),
+            ),
+            log_x=True,
+            log_y=True,
+        ),
+    )
 
 
 def _condition(speed: Speed) -> str:

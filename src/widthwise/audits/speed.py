@@ -79,6 +79,9 @@ def answer(
         shuffled=curves[1],
         index=tuple(int(i) for i in index),
         eigenvalues=tuple(float(v) for v in spectrum.values[place]),
+        half_lives=tuple(
+            float(v) if math.isfinite(v) else None for v in theory.half_lives(spectrum, learning_rate=rate)[place]
+        ),
         captured=tuple(float(v) for v in captured),
         captured_shuffled=tuple(float(v) for v in captured_shuffled),
     )

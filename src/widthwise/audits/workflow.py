@@ -18,6 +18,7 @@ from widthwise._jax import device_line
 from widthwise.audits import capacity, large
 from widthwise.audits import generalisation as generalising
 from widthwise.audits.baselines import HeldOut, held_out_baselines
+from widthwise.audits.growth import growth
 from widthwise.audits.installation import versions
 from widthwise.audits.labels import labels as look_at_labels
 from widthwise.audits.result import AuditResult, DataSummary, Generalisation, Settings, Speed
@@ -74,7 +75,7 @@ def audit(
         coding: of the labels for dynamics: `centred` by column, or `raw` -1/+1 for two classes, as in the papers.
         groups: one label for each row of the source; rows of a group stay in one fold. The leave-one-out that chooses the
             ridge and ranks labels stays by row.
-        max_n: most rows. From 12000 on, or where dense linear algebra does not fit into memory, no square matrix is
+        max_n: most rows. From 8000 on, or where dense linear algebra does not fit into memory, no square matrix is
             factorised, and what is estimated carries its error (`audits.large`).
         subsample: how rows beyond `max_n` are left out: `stratified`, or the `first` ones in the order of the source.
         verify: `quick` trains up to width 2048 on up to 512 rows; `thorough` up to 16384 on all rows; `none` trains
@@ -141,7 +142,9 @@ def audit(
         summary = _summary(ds, whole, how, coded.name, chosen.features)
         doubtful = look_at_labels(ds, chosen.loo, Y)
         shown("labels", summary, doubtful)
-        found = generalising.generalisation(ds, chosen, parts, known.complexity)
+        found = replace(
+            generalising.generalisation(ds, chosen, parts, known.complexity), growth=growth(ds, chosen, Y, seed=seed)
+        )
 
         compared: list[Generalisation] = []
 
