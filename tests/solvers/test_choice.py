@@ -333,3 +333,29 @@ def test_a_ridge_path_is_the_solution_at_every_ridge(ridge):
     assert path.generalised_cross_validation(ridge) == pytest.approx(40 * np.sum((A @ Y) ** 2) / np.trace(A) ** 2)
     assert path.degrees_of_freedom(ridge) == pytest.approx(np.trace(K @ A))
     assert path.log_determinant(ridge) == pytest.approx(np.linalg.slogdet(K + ridge * np.eye(40))[1])
+
+
+def test_a_matrix_of_low_rank_is_solved_in_its_range_by_conjugate_gradients():
+    B = np.random.default_rng(0).standard_normal((300, 6))
+    K, Y = B @ B.T, np.random.default_rng(1).standard_normal((300, 2))
+    found = solve(K, Y, solver="cg")
+    assert found.converged
+    assert found.rank == 6
+    assert "dimension 6 of 300" in str(found)
+    reachable = B @ np.linalg.lstsq(B, Y, rcond=None)[0]
+    assert found.outside == pytest.approx(np.sum((Y - reachable) ** 2) / np.sum(Y**2), rel=1e-6)
+    # The solution of least norm, as the pseudo-inverse has it.
+    np.testing.assert_allclose(found.coefficients, np.linalg.pinv(K, rcond=1e-10) @ Y, atol=1e-5 * np.abs(Y).max())
+
+
+def test_targets_in_directions_of_vanishing_eigenvalues_are_named():
+    found = solve(spectrum_of(np.geomspace(1.0, 1e-13, 300)), np.random.default_rng(1).standard_normal(300), solver="cg",
+                  precondition="none", max_iterations=150)  # fmt: skip
+    assert not found.converged
+    assert found.nearly_singular
+    assert "nearly singular beyond rows that coincide" in str(found)
+    # Ill conditioned but within reach: more iterations would do, and nothing is accused.
+    K = spectrum_of(np.geomspace(1.0, 1e-2, 200))
+    early = solve(K, np.random.default_rng(2).standard_normal(200), solver="cg", precondition="none", max_iterations=3)
+    assert not early.converged
+    assert not early.nearly_singular

@@ -40,6 +40,7 @@ from widthwise.solvers.operators import (
 from widthwise.solvers.preconditioners import (
     CholeskyFactor,
     Deflation,
+    LowRank,
     Preconditioner,
     Scaling,
     cholesky_columns,
@@ -66,6 +67,8 @@ LARGE = 8000
 RANK = 8.0
 # Inducing points for each square root of n, where nothing else was asked for.
 INDUCING = 20.0
+# A low-rank approximation that leaves no more of the trace than this is the matrix, to what its columns tell.
+EXPLAINED = 1e-9
 # Iterations after which a float32 factor is no preconditioner for the matrix.
 FEW = 60
 # A residual of a float64 factor above this is worth a step of refinement.
@@ -339,30 +342,40 @@ def _cg(job: _Job) -> Solution:
         # Without a ridge equal rows make the system singular: what they cannot agree on is taken off before, and named.
         groups = coincident_rows(source)
         job = replace(job, Y=agreed(job.Y, groups, diagonal))
-    P, spread = _preconditioner(job, quick, dtype, norm)
+    P, spread, low = _preconditioner(job, quick, dtype, norm)
+    rank = job.n
+    bare = job.ridge <= job.n * np.finfo(np.float64).eps * norm
+    if bare and low is not None and len(low.values) < job.n and low.unexplained <= EXPLAINED:
+        # The columns of the preconditioner span all of K: what of Y is outside of them no coefficients reach.
+        rank = len(low.values)
+        job = replace(job, Y=low.U @ (low.U.T @ job.Y))
     done = _refine(job, exact, approximate_product, P, dtype)
     relative = done.relative
     if job.checkpoint is not None and relative.max(initial=0.0) <= job.tol:
         Path(job.checkpoint).unlink(missing_ok=True)
     total = max(float(np.sum(asked**2)), np.finfo(np.float64).tiny)
     lost = float(np.sum((asked - job.Y) ** 2)) + float(np.sum(done.outside * np.sum(job.Y**2, axis=0)))
-    singular = bool(done.outside.any()) or bool(groups)
-    low, high = done.ritz
+    singular = bool(done.outside.any()) or bool(groups) or rank < job.n
+    least, most = done.ritz
     return _solution(
         job,
         "cg",
         done.X,
         relative,
-        reason=job.reason + told + ("; singular: solved in its range" if singular else ""),
-        condition=float("inf") if singular or not low > 0 else spread * high / low,
+        reason=job.reason
+        + told
+        + ("; singular: solved in its range" if singular else "")
+        + (f" of dimension {rank} of {job.n}" if rank < job.n else ""),
+        condition=float("inf") if singular or not least > 0 else spread * most / least,
         iterations=done.iterations,
         refinements=done.rounds,
         history=done.history,
         precision="float64" if dtype == "float64" else "float32 products, float64 residuals",
-        rank=None if singular else job.n,
+        rank=rank if rank < job.n or not singular else None,
         outside=lost / total,
         coincident=groups,
         stagnated=done.stagnated,
+        leftover=done.leftover,
     )
 
 
@@ -403,12 +416,14 @@ def _single(job: _Job) -> bool:
     return 1e-20 < float(job.K.diagonal().max()) < 1e20
 
 
-def _preconditioner(job: _Job, quick: Operator, dtype: str, norm: float) -> tuple[Preconditioner, float]:
-    """The preconditioner and its own condition number."""
+def _preconditioner(
+    job: _Job, quick: Operator, dtype: str, norm: float
+) -> tuple[Preconditioner, float, LowRank | None]:
+    """The preconditioner, its own condition number, and the approximation of K that it is made of."""
     diagonal = job.K.diagonal() + job.ridge
     if job.precondition == "none" or not norm > 0:
         present = diagonal[diagonal > 0]
-        return Scaling(diagonal), float(present.max() / present.min()) if len(present) else 1.0
+        return Scaling(diagonal), float(present.max() / present.min()) if len(present) else 1.0, None
     rank = min(job.n, job.rank or int(np.ceil(RANK * np.sqrt(job.n))))
     if job.precondition == "nystroem":
         found = nystroem(quick, rank, seed=job.seed)
@@ -420,7 +435,7 @@ def _preconditioner(job: _Job, quick: Operator, dtype: str, norm: float) -> tupl
         raise UsageError(f"precondition must be 'pivoted-cholesky', 'nystroem' or 'none'; {job.precondition!r} came")
     spread = (float(found.values[0]) + job.ridge) / (float(found.values[-1]) + job.ridge)
     # It steers and decides nothing: float32 halves what it costs where that is felt.
-    return Deflation(found, job.ridge, "float32" if job.n > LARGE else dtype), spread
+    return Deflation(found, job.ridge, "float32" if job.n > LARGE else dtype), spread, found
 
 
 def _refine(job: _Job, exact: Product, quick: Product, P: Preconditioner, dtype: str) -> Refined:

@@ -16,6 +16,7 @@ import scipy.linalg
 from jaxtyping import Float
 
 from widthwise.solvers.checkpoints import Checkpoint
+from widthwise.solvers.operators import one_blas_thread
 from widthwise.solvers.preconditioners import Preconditioner
 
 # A recursion in a product of float32 is trusted down to this share of its right-hand side.
@@ -49,6 +50,8 @@ class Refined:
         stagnated: whether it ended because residuals stopped falling.
         outside: share of the squared norm of the right-hand sides that no X can reach: the residual is in the null space.
         ritz: smallest and largest eigenvalue of the preconditioned matrix that the recursion saw.
+        leftover: |K r| over |r| and the norm of the matrix, r what is left of the worst column that did not arrive: how small the
+            eigenvalues are in whose directions it lies. None where all arrived.
     """
 
     X: Float[np.ndarray, "n k"]
@@ -59,6 +62,7 @@ class Refined:
     stagnated: bool
     outside: Float[np.ndarray, " k"]
     ritz: tuple[float, float]
+    leftover: float | None = None
 
 
 def refine(
@@ -119,11 +123,15 @@ def refine(
         if relative.max() > LEAST_GAIN * before:
             stagnated = relative.max() > tol
             break
+    leftover = None
     if relative.max(initial=0.0) > tol:
         # Least squares: where K r is as small as rounding makes it, r is outside the range, and nothing is left to do.
         reach = np.linalg.norm(exact(R), axis=0) / norm
         unreachable = (relative > tol) & (reach <= 10 * len(Y) * np.finfo(np.float64).eps * relative)
         outside = np.where(unreachable, relative**2, 0.0)
+        worst = int(np.where(unreachable, 0.0, relative).argmax())
+        if relative[worst] > tol and not unreachable[worst]:
+            leftover = float(reach[worst] / relative[worst])
         relative = np.where(unreachable, reach, relative)
         stagnated = bool(stagnated and relative.max() > tol)
     return Refined(
@@ -135,6 +143,7 @@ def refine(
         stagnated=stagnated,
         outside=outside,
         ritz=(state.smallest, state.largest),
+        leftover=leftover,
     )
 
 
@@ -294,10 +303,11 @@ class _Tridiagonal:
 
 def _orthonormal(V: Float[np.ndarray, "n k"]) -> tuple[Float[np.ndarray, "n s"], Float[np.ndarray, "s k"]]:
     """Q and C with V = Q C, Q orthonormal, without the directions that are rounding."""
-    Q, C = scipy.linalg.qr(V, mode="economic", check_finite=False)
-    U, sizes, Vt = scipy.linalg.svd(C, full_matrices=False, check_finite=False)
-    kept = sizes > RANK * max(float(sizes[0]), np.finfo(np.float64).tiny) if len(sizes) else np.zeros(0, bool)
-    return Q @ U[:, kept], sizes[kept, None] * Vt[kept]
+    with one_blas_thread():
+        Q, C = scipy.linalg.qr(V, mode="economic", check_finite=False)
+        U, sizes, Vt = scipy.linalg.svd(C, full_matrices=False, check_finite=False)
+        kept = sizes > RANK * max(float(sizes[0]), np.finfo(np.float64).tiny) if len(sizes) else np.zeros(0, bool)
+        return Q @ U[:, kept], sizes[kept, None] * Vt[kept]
 
 
 def _inverse(A: Float[np.ndarray, "s s"]) -> Float[np.ndarray, "s s"]:

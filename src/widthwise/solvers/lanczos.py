@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from widthwise._checks import columns, count, enough_memory, positive
 from widthwise.pages.progress import Progress
-from widthwise.solvers.operators import Operator
+from widthwise.solvers.operators import Operator, one_blas_thread
 
 # Directions of a block below this share of the norm of the matrix (or of the block that starts) are rounding.
 RANK = 1e-12
@@ -242,7 +242,8 @@ def _orthonormal(
     V: Float[np.ndarray, "n k"], least: float
 ) -> tuple[Float[np.ndarray, "n s"], Float[np.ndarray, "s k"]]:
     """Q and C with V = Q C, without directions of size up to `least`."""
-    Q, C = scipy.linalg.qr(V, mode="economic", check_finite=False)
-    U, sizes, Vt = scipy.linalg.svd(C, full_matrices=False, check_finite=False)
-    kept = sizes > least
-    return Q @ U[:, kept], sizes[kept, None] * Vt[kept]
+    with one_blas_thread():
+        Q, C = scipy.linalg.qr(V, mode="economic", check_finite=False)
+        U, sizes, Vt = scipy.linalg.svd(C, full_matrices=False, check_finite=False)
+        kept = sizes > least
+        return Q @ U[:, kept], sizes[kept, None] * Vt[kept]

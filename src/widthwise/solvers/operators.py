@@ -7,6 +7,7 @@ then moves half the matrix, once, whatever the number of columns.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import os
@@ -163,7 +164,14 @@ class PackedTiles:
     def rounded(self) -> PackedTiles:
         """The same tiles in float32."""
         copy = PackedTiles(self.n, "float32", self.side)
-        copy._tiles[:] = self._tiles
+
+        def part(worker: int) -> None:
+            for number in range(worker, len(self._corners), WORKERS):
+                copy._tiles[number] = self._tiles[number]
+
+        # Memory that is touched for the first time is what this takes: two threads halve it.
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(part, range(WORKERS)))
         return copy
 
     def widened(self) -> Widened:
@@ -435,6 +443,12 @@ def symmetric_product(
     with _controller().limit(limits=1, user_api="blas"), ThreadPoolExecutor(min(WORKERS, os.cpu_count() or 1)) as pool:
         parts = list(pool.map(part, range(WORKERS)))
     return np.asarray(sum(parts[1:], parts[0])[:, :k])
+
+
+def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
+    """Small factorisations by one thread: beside other work two threads of BLAS wait for each other thirty times as long."""
+    limited: contextlib.AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
+    return limited
 
 
 @functools.cache
