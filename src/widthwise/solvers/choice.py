@@ -375,7 +375,6 @@ def _cg(job: _Job) -> Solution:
         outside=lost / total,
         coincident=groups,
         stagnated=done.stagnated,
-        leftover=done.leftover,
     )
 
 

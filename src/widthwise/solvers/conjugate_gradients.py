@@ -50,8 +50,6 @@ class Refined:
         stagnated: whether it ended because residuals stopped falling.
         outside: share of the squared norm of the right-hand sides that no X can reach: the residual is in the null space.
         ritz: smallest and largest eigenvalue of the preconditioned matrix that the recursion saw.
-        leftover: |K r| over |r| and the norm of the matrix, r what is left of the worst column that did not arrive: how small the
-            eigenvalues are in whose directions it lies. None where all arrived.
     """
 
     X: Float[np.ndarray, "n k"]
@@ -62,7 +60,6 @@ class Refined:
     stagnated: bool
     outside: Float[np.ndarray, " k"]
     ritz: tuple[float, float]
-    leftover: float | None = None
 
 
 def refine(
@@ -123,15 +120,11 @@ def refine(
         if relative.max() > LEAST_GAIN * before:
             stagnated = relative.max() > tol
             break
-    leftover = None
     if relative.max(initial=0.0) > tol:
         # Least squares: where K r is as small as rounding makes it, r is outside the range, and nothing is left to do.
         reach = np.linalg.norm(exact(R), axis=0) / norm
         unreachable = (relative > tol) & (reach <= 10 * len(Y) * np.finfo(np.float64).eps * relative)
         outside = np.where(unreachable, relative**2, 0.0)
-        worst = int(np.where(unreachable, 0.0, relative).argmax())
-        if relative[worst] > tol and not unreachable[worst]:
-            leftover = float(reach[worst] / relative[worst])
         relative = np.where(unreachable, reach, relative)
         stagnated = bool(stagnated and relative.max() > tol)
     return Refined(
@@ -143,7 +136,6 @@ def refine(
         stagnated=stagnated,
         outside=outside,
         ritz=(state.smallest, state.largest),
-        leftover=leftover,
     )
 
 

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-# Leftovers in directions of eigenvalues below this share of the diagonal are called those of a nearly singular matrix.
-NEARLY = 1e-4
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Solution:
@@ -35,8 +32,6 @@ class Solution:
         approximate: whether K was replaced by an approximation.
         stagnated: whether refinement stopped because the residual no longer fell.
         history: the worst column's true residual after each refinement.
-        leftover: where conjugate gradients did not converge, |K r| / |r| over the largest entry of the diagonal, r what is left of
-            the targets: the size of the eigenvalues in whose directions it lies. None where they did.
     """
 
     coefficients: Float[np.ndarray, "n k"] | Float[np.ndarray, " n"]
@@ -56,12 +51,6 @@ class Solution:
     approximate: bool = False
     stagnated: bool = False
     history: tuple[float, ...] = ()
-    leftover: float | None = None
-
-    @property
-    def nearly_singular(self) -> bool:
-        """Whether what is left of the targets lies where K + ridge I is next to zero: singular beyond rows that coincide."""
-        return self.leftover is not None and not self.converged and self.leftover <= NEARLY
 
     @property
     def converged(self) -> bool:
@@ -80,11 +69,10 @@ class Solution:
             text += " The kernel was approximated."
         elif not self.converged:
             text += " NOT CONVERGED" + (": the residual no longer falls in this precision." if self.stagnated else ".")
-        if self.nearly_singular:
+        if self.solver == "cg" and self.ridge == 0.0 and not self.converged:
             text += (
-                f" What is left of the targets lies where eigenvalues are about {self.leftover:.1g} of the diagonal: the matrix is "
-                "nearly singular beyond rows that coincide, and no coefficients of moderate size reach it. Use a ridge, or a "
-                "larger one."
+                " Without a ridge the matrix may be singular for another reason than rows that coincide, and targets outside its "
+                "range spoil conjugate gradients: use a ridge, or solver='eigen' where memory allows."
             )
         if self.outside:
             text += f" {self.outside:.2g} of the squared norm of the targets is outside the range."
