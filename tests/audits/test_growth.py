@@ -25,7 +25,7 @@ def test_the_predicted_error_at_four_times_the_rows_is_the_one_that_is_measured(
     y = X[:, 0] * X[:, 1] + np.abs(X[:, 2]) + 0.3 * rng.normal(size=2000)
     some = np.arange(300)
     ds = load(X[some], y[some], task="regression")
-    found = growth(ds, chosen_of(X[some], 0.01), np.asarray(encode(ds).Y), seed=0)
+    found = growth(ds, chosen_of(X[some], 0.01), np.asarray(encode(ds).Y), folds=5, seed=0)
     assert found.sizes[found.now] == 300
     features = prepare(X, scale="standardise", tau=1.0).X
     ridge = 0.01 * float(KERNEL.diag(features[:1])[0])
@@ -37,6 +37,9 @@ def test_the_predicted_error_at_four_times_the_rows_is_the_one_that_is_measured(
         # Beyond the rows at hand the theory extrapolates: within a fifth here.
         assert predicted == pytest.approx(measured, rel=0.2), size
     assert found.noise_floor > 0.3**2
+    # No fold was predicted here: zeros err by the targets themselves.
+    assert found.measured == pytest.approx(np.mean(np.asarray(encode(ds).Y) ** 2))
+    assert found.measured_rows == 240
     value, low, high = found.gain(4)
     assert low < value < high
     assert "four times" in sentence(found)
@@ -48,7 +51,7 @@ def test_its_risks_are_those_of_the_theory():
     ds = load(X, X[:, 0] + 0.1 * rng.normal(size=60), task="regression")
     chosen = chosen_of(X, 0.1)
     Y = np.asarray(encode(ds).Y)
-    found = growth(ds, chosen, Y, seed=0)
+    found = growth(ds, chosen, Y, folds=5, seed=0)
     K = KERNEL(chosen.features.X)
     ridge = 0.1 * float(np.mean(np.diag(K)))
     centred = Y - Y.mean(axis=0)
@@ -60,7 +63,7 @@ def test_its_risks_are_those_of_the_theory():
 def test_few_rows_predict_nothing_and_an_audit_says_what_more_would_bring(two_classes):
     X = np.random.default_rng(0).normal(size=(FEWEST - 1, 2))
     ds = load(X, X[:, 0], task="regression")
-    assert growth(ds, chosen_of(X, 0.1), np.asarray(encode(ds).Y), seed=0) is None
+    assert growth(ds, chosen_of(X, 0.1), np.asarray(encode(ds).Y), folds=5, seed=0) is None
     assert two_classes.generalisation.growth.rows == 80
     assert "Would more data help?" in two_classes.to_html()
     few = ww.audit(X, (X[:, 0] > 0).astype(int), verify="none")

@@ -27,6 +27,13 @@ def growth(found: Growth | None) -> tuple[Block, ...]:
                 kind="prediction",
                 group=0,
             ),
+            Line(
+                label="measured, nested folds",
+                x=(float(found.measured_rows),),
+                y=(found.measured,),
+                kind="measurement",
+                group=1,
+            ),
         ),
         log_x=True,
         log_y=True,
@@ -34,12 +41,13 @@ def growth(found: Growth | None) -> tuple[Block, ...]:
     table = Table(
         columns=(Column(name="quantity"), Column(name="value", align="right")),
         rows=(
+            (f"nested mean square, {count(found.measured_rows)} training rows", quantity(found.measured)),
             ("leave-one-out mean square", quantity(found.leave_one_out)),
             ("generalised cross-validation", quantity(found.generalised)),
-            ("noise floor, at most", quantity(found.noise_floor)),
+            ("noise floor, at most, as far as these rows show", quantity(found.noise_floor)),
             ("effective dimension", quantity(found.effective_dimension)),
         ),
-        caption=f"At the chosen ridge, on {count(found.rows)} rows",
+        caption=f"At the chosen ridge; all but the first on {count(found.rows)} rows",
     )
     return (Text(text=sentence(found)), figure, Details(title="Risk from the training data alone", blocks=(table,)))
 

@@ -207,6 +207,8 @@ class Growth:
         effective_dimension: directions that the chosen ridge fits on those rows.
         leave_one_out: mean square leave-one-out error on those rows at the chosen ridge.
         generalised: generalised cross-validation beside it: the same number where all rows have the same leverage.
+        measured: mean square error of the nested predictions, the number that the curve should pass through.
+        measured_rows: training rows behind it.
     """
 
     rows: int
@@ -220,6 +222,8 @@ class Growth:
     effective_dimension: float
     leave_one_out: float
     generalised: float
+    measured: float
+    measured_rows: int
 
     def gain(self, factor: int) -> tuple[float, float, float]:
         """Predicted error at `factor` times the rows over that at these rows, with the ends of its band."""

@@ -527,7 +527,9 @@ def _below_the_fold(data: DataSummary, found: Generalisation) -> Details:
         ),
         Text(
             text=f"Over all permutations of the labels it would be {quantity(c.shuffled)} (root mean square, closed form); "
-            f"{count(c.shuffles)} sampled shuffles give the percentile."
+            + (f"{count(c.shuffles)} sampled shuffles" if c.shuffles else "the normal law of many shuffles")
+            + (" give" if c.shuffles else " gives")
+            + " the percentile."
         ),
     ]
     if c.unreachable > 0:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.special
 from jaxtyping import Bool, Float, Int
 
 from widthwise.audits import capacity
@@ -112,8 +113,8 @@ def predict(
         Estimate(
             quantity="leave-one-out " + ("error" if ds.task == "classification" else "RMSE"),
             value=value,
-            error=_loo_error(ds, chosen.loo, best.errors),
-            how=f"rows that two standard errors of their prediction would move ({probes} probes of the inverse's diagonal)"
+            error=_loo_error(ds, chosen.loo, best),
+            how=f"rows that the scatter of their predictions would turn, and two standard errors of that ({probes} probes)"
             if ds.task == "classification"
             else f"two standard errors of the diagonal of the inverse ({probes} probes), row by row",
         ),
@@ -148,6 +149,7 @@ class _Left:
     coefficients: Float[np.ndarray, "n j"]
     residuals: Float[np.ndarray, "n k"]
     errors: Float[np.ndarray, "n k"]
+    shares: Float[np.ndarray, " n"]
     mean_square: float
     inner: Float[np.ndarray, " folds"]
     condition: float
@@ -172,6 +174,7 @@ def _left_out(
         coefficients=solved,
         residuals=residuals,
         errors=np.abs(residuals) * share,
+        shares=share[:, 0],
         mean_square=float(squares.mean()),
         inner=np.array([squares[mask].mean() for mask in inside]),
         condition=estimate.condition,
@@ -179,18 +182,24 @@ def _left_out(
     )
 
 
-def _loo_error(ds: Dataset, loo: Float[np.ndarray, "n k"], errors: Float[np.ndarray, "n k"]) -> float:
+def _loo_error(ds: Dataset, loo: Float[np.ndarray, "n k"], left: _Left) -> float:
     """How far the leave-one-out error may be off by the scatter of the estimated diagonal."""
     if ds.task != "classification":
         # What all rows share moves the whole by itself; what they do not averages out.
-        return 2.0 * float(np.sqrt(np.mean(errors**2)))
-    scores = np.column_stack([-loo, loo]) if len(ds.classes) == 2 else loo
-    noise = np.column_stack([errors, errors]) if len(ds.classes) == 2 else errors
-    top = np.argsort(scores, axis=1)[:, -2:]
-    rows = np.arange(ds.n)[:, None]
-    gap = scores[rows, top][:, 1] - scores[rows, top][:, 0]
-    doubtful = gap <= 2.0 * noise[rows, top].sum(axis=1)
-    return float(doubtful.mean())
+        return 2.0 * float(np.sqrt(np.mean(left.errors**2)))
+    two = len(ds.classes) == 2
+    scores = np.column_stack([-loo, loo]) if two else loo
+    residuals = np.column_stack([-left.residuals, left.residuals]) if two else left.residuals
+    rows = np.arange(ds.n)
+    second, first = np.argsort(scores, axis=1)[:, -2:].T
+    gap = scores[rows, first] - scores[rows, second]
+    # One divisor serves all classes of a row, so the gap moves by the difference of their residuals.
+    spread = np.abs(residuals[rows, first] - residuals[rows, second]) * left.shares
+    turned = scipy.special.ndtr(-gap / np.maximum(spread, np.finfo(np.float64).tiny))
+    codes = ds.y.astype(np.intp)
+    # A row that turns is one error more, one less, or as wrong as before.
+    change = (first == codes).astype(np.float64) - (second == codes)
+    return float(abs(np.mean(turned * change)) + 2.0 * np.sqrt(np.sum(turned * (1.0 - turned) * change**2)) / ds.n)
 
 
 def _held_out(

@@ -143,7 +143,8 @@ def audit(
         doubtful = look_at_labels(ds, chosen.loo, Y)
         shown("labels", summary, doubtful)
         found = replace(
-            generalising.generalisation(ds, chosen, parts, known.complexity), growth=growth(ds, chosen, Y, seed=seed)
+            generalising.generalisation(ds, chosen, parts, known.complexity),
+            growth=growth(ds, chosen, Y, folds=len(parts), seed=seed),
         )
 
         compared: list[Generalisation] = []
