@@ -85,6 +85,7 @@ from widthwise.theory.stochastic import (
     sgd_second_moments,
     sgd_training_curve,
 )
+from widthwise.theory.threshold import Threshold, logistic_threshold
 from widthwise.theory.width_facts import WidthFacts, width_facts
 from widthwise.theory.widths import CONDITIONS, WidthCondition, WidthRow, interpolation_ratio, width_conditions
 
@@ -113,6 +114,7 @@ __all__ = [
     "Spectrum",
     "Structure",
     "TestCurve",
+    "Threshold",
     "TrainingCurve",
     "TwoLayerWeights",
     "WidthCondition",
@@ -144,6 +146,7 @@ __all__ = [
     "log_sample_complexity",
     "log_size_complexity",
     "logistic_curve",
+    "logistic_threshold",
     "margin",
     "margin_percentile",
     "margins",

@@ -3,6 +3,7 @@
 from widthwise.training.checkpoint import Checkpoint
 from widthwise.training.descent import train, train_many
 from widthwise.training.gradient_flow import Flow, gradient_flow
+from widthwise.training.measured_width import MeasuredWidth, measured_width
 from widthwise.training.optimizers import Adam, GaussianSmoothing, GradientDescent, Langevin, Momentum, RandomSigns
 from widthwise.training.plan import Plan
 from widthwise.training.regularisers import PathNorm, RowQuartic, WeightDecay, balanced
@@ -21,6 +22,7 @@ __all__ = [
     "History",
     "Inverse",
     "Langevin",
+    "MeasuredWidth",
     "Milestones",
     "Momentum",
     "PathNorm",
@@ -32,6 +34,7 @@ __all__ = [
     "WeightDecay",
     "balanced",
     "gradient_flow",
+    "measured_width",
     "train",
     "train_many",
 ]
