@@ -35,7 +35,7 @@ def result():
 
 def test_the_measures_are_those_of_the_training_itself(result):
     measures, arrays = result
-    material = training_job._material(made())
+    material = training_job.material_of(made())
     net = training_job.network(made(), outputs=3)
     plan = training_job.training_plan(made(), net, *material.X.shape)
     done = ww.train(net, material.X, material.targets, learning_rate=0.05, steps=20, plan=plan)
@@ -74,7 +74,7 @@ def test_a_training_that_diverges_is_a_result_with_its_step():
 
 def test_training_rows_grow_with_n_and_stay_clear_of_the_held_out_ones():
     ds = ww.load("iris")
-    few, many = (training_job._material(made(n=n, scale="none")) for n in (20, 60))
+    few, many = (training_job.material_of(made(n=n, scale="none")) for n in (20, 60))
     np.testing.assert_array_equal(many.X[:20], few.X)
     np.testing.assert_array_equal(many.held, few.held)
     seen = np.concatenate((many.X, many.held))
@@ -84,8 +84,8 @@ def test_training_rows_grow_with_n_and_stay_clear_of_the_held_out_ones():
 
 @pytest.mark.parametrize("noise", [0.0, 0.1, 0.5, 1.0])
 def test_label_noise_moves_exactly_its_share_to_other_classes(noise):
-    clean = training_job._material(made(n=60)).codes
-    noisy = training_job._material(made(n=60, label_noise=noise)).codes
+    clean = training_job.material_of(made(n=60)).codes
+    noisy = training_job.material_of(made(n=60, label_noise=noise)).codes
     changed = clean != noisy
     assert changed[:60].sum() == round(60 * noise)
     assert not changed[60:].any()
@@ -93,8 +93,8 @@ def test_label_noise_moves_exactly_its_share_to_other_classes(noise):
 
 
 def test_noise_of_one_share_is_the_start_of_that_of_a_larger_one():
-    one, two = (training_job._material(made(n=60, label_noise=noise)).codes for noise in (0.1, 0.3))
-    clean = training_job._material(made(n=60)).codes
+    one, two = (training_job.material_of(made(n=60, label_noise=noise)).codes for noise in (0.1, 0.3))
+    clean = training_job.material_of(made(n=60)).codes
     assert set(np.flatnonzero(one != clean)) < set(np.flatnonzero(two != clean))
 
 
@@ -124,9 +124,9 @@ def test_data_that_changed_since_the_plan_are_refused():
 def test_generated_rows_follow_from_the_seed_and_regression_is_measured_in_squares():
     settings = made(data="synthetic:sine", n=30, data_seed=3)
     measures, _ = run(job_of(settings))
-    material = training_job._material(settings)
-    np.testing.assert_array_equal(material.X, training_job._material(settings).X)
-    assert (material.X != training_job._material(made(data="synthetic:sine", n=30)).X).any()
+    material = training_job.material_of(settings)
+    np.testing.assert_array_equal(material.X, training_job.material_of(settings).X)
+    assert (material.X != training_job.material_of(made(data="synthetic:sine", n=30)).X).any()
     mean = float(np.mean((material.codes[30:] - material.codes[:30].mean()) ** 2))
     assert 0 < measures["test_error"] < 10 * mean
     assert measures["d"] == 4

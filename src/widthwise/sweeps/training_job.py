@@ -157,7 +157,7 @@ def run(job: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             f"{settings.data} has changed since the sweep was planned (digest {found.digest[:12]}, planned "
             f"{str(job['data'])[:12]}): bring the old data back, or start another sweep"
         )
-    material = _material(settings)
+    material = material_of(settings)
     net = network(settings, outputs=material.outputs)
     done = train(
         net,
@@ -300,7 +300,7 @@ def _preset(settings: Settings, outputs: int) -> Network:
             ).net
 
 
-def _material(settings: Settings) -> Material:
+def material_of(settings: Settings) -> Material:
     """The rows of a job; jobs of equal data settings share them."""
     return _chosen(settings.model_dump_json(include=set(_DATA)))
 

@@ -1,0 +1,147 @@
+"""How far predictions were off, on record: tables that nobody tuned on, predicted before training and trained after.
+
+The record is a file of this package, made by `benchmarks/calibration.py`; its command, versions and date stand in it. A band
+says how far a quantity was off on the tables that were kept for the report: a fact about those tables, no promise about another.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from widthwise.errors import DataError, UsageError
+
+SCHEMA: Final = "widthwise/calibration/1"
+FILE: Final = "calibration-record.json"
+Quantity = Literal["steps_50", "steps_10", "test_error", "test_error_alone", "error_2n", "error_4n"]
+# Deviation: relative to the measured number, or the difference of two shares.
+RELATIVE: Final[dict[str, bool]] = {
+    "steps_50": True,
+    "steps_10": True,
+    "test_error": False,
+    "test_error_alone": False,
+    "error_2n": True,
+    "error_4n": True,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """How far one quantity was off.
+
+    Attributes:
+        quantity: which.
+        relative: whether deviations are |predicted / measured - 1|; else they are |predicted - measured|, differences of
+            error shares.
+        median: median deviation.
+        ninety: nine in ten deviations are at most this; infinite where more than one in ten was never reached.
+        sets: data sets behind it.
+        rows: trainings behind it, one for each set and level of label noise.
+        missed: rows whose measured number was not reached within the training, counted as infinitely far off.
+    """
+
+    quantity: Quantity
+    relative: bool
+    median: float
+    ninety: float
+    sets: int
+    rows: int
+    missed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """The record.
+
+    Attributes:
+        command: that made it.
+        date: of the run.
+        versions: of widthwise and what it computes with.
+        width: of the networks.
+        checked: largest predicted number of steps to a tenth of the residual that was checked.
+        rows: one for each data set and level of label noise, with pairs (predicted, measured).
+    """
+
+    command: str
+    date: str
+    versions: dict[str, str]
+    width: int
+    checked: int
+    rows: tuple[dict[str, Any], ...]
+
+    def band(self, quantity: Quantity, *, part: Literal["tune", "report"] = "report") -> Band:
+        """How far a quantity was off on the sets of one part.
+
+        Raises:
+            UsageError: if the quantity is not one that is on record.
+            DataError: if no row of that part has it.
+        """
+        if quantity not in RELATIVE:
+            raise UsageError(f"on record are {', '.join(RELATIVE)}; {quantity!r} came")
+        found = [(row["set"], *self.pair(row, quantity)) for row in self.rows if row["part"] == part]
+        known = [(name, predicted, measured) for name, predicted, measured in found if predicted is not None]
+        if not known:
+            raise DataError(f"no row of the part {part!r} has {quantity}")
+        off = [deviation(predicted, measured, relative=RELATIVE[quantity]) for _, predicted, measured in known]
+        return Band(
+            quantity=quantity,
+            relative=RELATIVE[quantity],
+            median=_quantile(off, 0.5),
+            ninety=_quantile(off, 0.9),
+            sets=len({name for name, _, _ in known}),
+            rows=len(off),
+            missed=sum(math.isinf(value) for value in off),
+        )
+
+    def pair(self, row: dict[str, Any], quantity: str) -> tuple[float | None, float | None]:
+        """Predicted and measured; a prediction is None where it does not apply, or was too long to be checked."""
+        predicted, measured = row[quantity] or (None, None)
+        unchecked = quantity == "steps_10" and predicted is not None and predicted > self.checked
+        # Errors of numbers are not shares of rows.
+        foreign = quantity.startswith("test_error") and not row["classes"]
+        return (None, None) if unchecked or foreign else (predicted, measured)
+
+
+def deviation(predicted: float, measured: float | None, *, relative: bool) -> float:
+    """How far a prediction is off; infinite where there is nothing measured to hold it against."""
+    if measured is None:
+        return math.inf
+    if not relative:
+        return abs(predicted - measured)
+    return abs(predicted / measured - 1.0) if measured else math.inf
+
+
+@functools.cache
+def record() -> Record:
+    """The record that comes with this package.
+
+    Raises:
+        DataError: if the file is of another schema.
+    """
+    document = json.loads(resources.files("widthwise.audits").joinpath(FILE).read_text(encoding="utf-8"))
+    if document["schema"] != SCHEMA:
+        raise DataError(f"the calibration record must be of schema {SCHEMA}; {document['schema']!r} came")
+    return Record(
+        command=document["command"],
+        date=document["date"],
+        versions=document["versions"],
+        width=document["width"],
+        checked=document["checked"],
+        rows=tuple(document["rows"]),
+    )
+
+
+def band(quantity: Quantity) -> Band:
+    """How far a quantity was off on the tables kept for the report."""
+    return record().band(quantity)
+
+
+def _quantile(values: list[float], share: float) -> float:
+    """The smallest value that at least this share of all values does not exceed."""
+    return float(np.sort(values)[math.ceil(share * len(values)) - 1])
