@@ -1,10 +1,11 @@
 """Predicted against measured: the record from which the audit draws its bands, on forty data sets and three levels of label noise.
 
-    WIDTHWISE_DATA=FOLDER .venv/bin/python benchmarks/calibration.py [--part I/N] [--out FOLDER] [--sets A,B] [predict|train|widths|record|tables]
+    WIDTHWISE_DATA=FOLDER .venv/bin/python benchmarks/calibration.py [--part I/N] [--out FOLDER] [--sets A,B] [STEP]
 
-Without a part everything is done in order: `predict` computes every prediction from kernels, `train` runs the networks as a
-sweep, `widths` measures widths, `record` writes src/widthwise/audits/calibration-record.json. Each goes on where it was
-stopped; `--part` shares `train` and `widths` among processes. `tables` prints the record as Markdown.
+STEP is predict, train, widths, record or tables. Without one all of it is done: `predict` computes predictions from kernels,
+`train` runs the networks as a sweep, `widths` measures widths, `record` writes
+src/widthwise/audits/calibration-record.json. Each goes on where it was stopped; `--part` shares `train` and `widths` among
+processes. `tables` prints the record as Markdown.
 """
 
 from __future__ import annotations
@@ -27,12 +28,11 @@ from widthwise import theory
 from widthwise.audits import calibration
 from widthwise.audits.installation import versions
 from widthwise.datasets import decode, folds, synthetic
-from widthwise.errors import WidthwiseError
-from widthwise.kernels import HInf, NTK
+from widthwise.kernels import NTK, HInf
 from widthwise.pages.files import write_atomically
 from widthwise.sweeps.settings import Settings
 from widthwise.sweeps.sweep import prepare
-from widthwise.sweeps.training_job import Material, material_of, source
+from widthwise.sweeps.training_job import Material, material_of
 from widthwise.training import measured_width
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,14 +41,47 @@ SCHEMA = "widthwise/calibration/1"
 
 # Names of `load`; `~` marks arrays that this script writes first.
 SETS = (
-    "digits", "wine", "breast-cancer", "iris", "~diabetes", "mnist:0,1", "mnist:3,8", "~mnist1d", "~cifar-airplane-automobile",
-    "~cifar-cat-dog", "~cifar-five", "~clusters", "~clusters-wide", "~sine", "~tanh", "uci:abalone", "uci:balance-scale", "uci:bank",
-    "uci:cardiotocography-10clases", "uci:chess-krvkp", "uci:conn-bench-sonar-mines-rocks", "uci:credit-approval",
-    "uci:dermatology", "uci:ecoli", "uci:energy-y2", "uci:heart-hungarian", "uci:ilpd-indian-liver", "uci:low-res-spect",
-    "uci:musk-1", "uci:oocytes_merluccius_states_2f", "uci:parkinsons", "uci:semeion", "uci:statlog-australian-credit",
-    "uci:statlog-heart", "uci:statlog-vehicle", "uci:synthetic-control", "uci:tic-tac-toe", "uci:vertebral-column-3clases",
-    "uci:waveform-noise", "uci:yeast",
-)  # fmt: skip
+    "digits",
+    "wine",
+    "breast-cancer",
+    "iris",
+    "~diabetes",
+    "mnist:0,1",
+    "mnist:3,8",
+    "~mnist1d",
+    "~cifar-airplane-automobile",
+    "~cifar-cat-dog",
+    "~cifar-five",
+    "~clusters",
+    "~clusters-wide",
+    "~sine",
+    "~tanh",
+    "uci:abalone",
+    "uci:balance-scale",
+    "uci:bank",
+    "uci:cardiotocography-10clases",
+    "uci:chess-krvkp",
+    "uci:conn-bench-sonar-mines-rocks",
+    "uci:credit-approval",
+    "uci:dermatology",
+    "uci:ecoli",
+    "uci:energy-y2",
+    "uci:heart-hungarian",
+    "uci:ilpd-indian-liver",
+    "uci:low-res-spect",
+    "uci:musk-1",
+    "uci:oocytes_merluccius_states_2f",
+    "uci:parkinsons",
+    "uci:semeion",
+    "uci:statlog-australian-credit",
+    "uci:statlog-heart",
+    "uci:statlog-vehicle",
+    "uci:synthetic-control",
+    "uci:tic-tac-toe",
+    "uci:vertebral-column-3clases",
+    "uci:waveform-noise",
+    "uci:yeast",
+)
 TUNED = 15
 NOISES = (0.0, 0.2, 0.4)
 WIDTH_NOISES = (0.0, 0.2)
@@ -152,7 +185,7 @@ def settings(place: Place, name: str, noise: float, **changes: Any) -> Settings 
     return Settings(**given, label_noise=noise, width=WIDTH, **changes)
 
 
-def curve_of(s: Settings, material: Material) -> tuple[theory.Spectrum, float, np.ndarray]:
+def curve_of(material: Material) -> tuple[theory.Spectrum, float, np.ndarray]:
     spectrum = theory.spectrum(HInf()(material.X))
     return spectrum, theory.recommended_rate(spectrum), spectrum.project(material.targets) ** 2
 
@@ -170,7 +203,7 @@ def predict(place: Place, name: str, noise: float) -> dict[str, Any] | None:
     if s is None:
         return None
     material = material_of(s)
-    spectrum, rate, energies = curve_of(s, material)
+    spectrum, rate, energies = curve_of(material)
     to = {f: theory.steps_to(spectrum, energies, learning_rate=rate, fraction=f) for f in (0.5, 0.1)}
     wanted = [2 * to[0.5] if to[0.5] else LONGEST]
     if to[0.1] and to[0.1] <= CHECKED:
@@ -195,6 +228,30 @@ def predict(place: Place, name: str, noise: float) -> dict[str, Any] | None:
         "test_error_alone": alone(material, kernel(material.X), rate, steps),
         "curve": learning(place, name, noise),
     }
+
+
+def laziness(place: Place, name: str, noise: float) -> dict[str, Any]:
+    """Predicted distance of the first layer from its start, over the square root of the width: where half and a tenth is left."""
+
+    def make() -> dict[str, Any]:
+        s = settings(place, name, noise)
+        said = predictions(place, name, noise)
+        assert s is not None
+        assert said is not None
+        spectrum, rate, energies = curve_of(material_of(s))
+        kept = spectrum.values > spectrum.tolerance
+        values, total = spectrum.values[kept], energies.sum(axis=1)[kept]
+        found = {}
+        for which in ("steps_50", "steps_10"):
+            steps = said[which]
+            if steps is None:
+                found[which] = None
+                continue
+            done = -np.expm1(steps * np.log1p(-np.minimum(rate * values, 1.0 - 1e-15)))
+            found[which] = float(np.sqrt(np.sum(done**2 / values * total) / WIDTH))
+        return found
+
+    return place.kept("laziness", name, noise, make)
 
 
 def between(
@@ -371,14 +428,25 @@ def record(place: Place, names: list[str], command: str) -> dict[str, Any]:
             beyond = said["steps_10"] is None or said["steps_10"] > CHECKED
             has_width = (place.folder / "widths" / f"{key(name, noise)}.json").exists()
             measured = width(place, name, noise) if has_width else None
+            moved = laziness(place, name, noise)
             rows.append(
                 {
-                    "set": plain(name), "part": part[plain(name)], "label_noise": noise, "n": said["n"], "d": said["d"],
-                    "classes": said["classes"], "status": found["status"], "steps": said["steps"],
+                    "set": plain(name),
+                    "part": part[plain(name)],
+                    "label_noise": noise,
+                    "n": said["n"],
+                    "d": said["d"],
+                    "classes": said["classes"],
+                    "status": found["status"],
+                    "laziness": [moved["steps_50"], moved["steps_10"]],
+                    "steps": said["steps"],
                     "steps_50": [said["steps_50"], first_below(residual, 0.5) if trained else None],
                     "steps_10": [said["steps_10"], first_below(residual, 0.1) if trained and not beyond else None],
                     "test_error": [said["test_error"], found.get("test_error")],
-                    "test_error_alone": [said["test_error_alone"], noisy(found.get("test_error"), noise, said["classes"])],
+                    "test_error_alone": [
+                        said["test_error_alone"],
+                        noisy(found.get("test_error"), noise, said["classes"]),
+                    ],
                     "curve_n": curve.get("n"),
                     "error_2n": [curve["predicted"][1], curve["measured"][1]] if curve else None,
                     "error_4n": [curve["predicted"][2], curve["measured"][2]] if curve else None,
@@ -386,7 +454,7 @@ def record(place: Place, names: list[str], command: str) -> dict[str, Any]:
                     "width_n": measured and measured["n"],
                     "width": measured and [measured["n"] * measured["outputs"] / measured["d"], measured["width"]],
                     "width_interval": measured and [measured["low"], measured["high"]],
-                }  # fmt: skip
+                }
             )
     return {
         "schema": SCHEMA,
@@ -400,23 +468,38 @@ def record(place: Place, names: list[str], command: str) -> dict[str, Any]:
     }
 
 
+LAZY_OR_NOT: dict[str, tuple[bool | None, ...]] = {"steps_50": (True, False)}
+NAMED = {True: ", lazy", False: ", not lazy", None: ""}
+
+
 def tables(found: calibration.Record) -> str:
     """Bands, then one line for each set and level of label noise."""
-    lines = ["| quantity | part | sets | rows | median | nine in ten within | not reached |", "|---|---|---|---|---|---|---|"]
-    for quantity in calibration.RELATIVE:
-        for part in ("report", "tune"):
-            band = found.band(quantity, part=part)
-            unit = " %" if band.relative else " points"
-            lines.append(
-                f"| {quantity} | {part} | {band.sets} | {band.rows} | {100 * band.median:.1f}{unit} | {100 * band.ninety:.1f}{unit} | "
-                f"{band.missed} |"
-            )
-    lines += ["", f"| set | noise | n, d | {' | '.join(calibration.RELATIVE)} |", "|" + "---|" * (3 + len(calibration.RELATIVE))]
+    lines = [
+        "| quantity | part | sets | rows | median | nine in ten within | not reached |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    kinds = [
+        (q, p, lazy) for q in calibration.RELATIVE for p in ("report", "tune") for lazy in LAZY_OR_NOT.get(q, (None,))
+    ]
+    for quantity, part, lazy in kinds:
+        band = found.band(quantity, part=part, lazy=lazy)
+        unit = " %" if band.relative else " points"
+        lines.append(
+            f"| {quantity}{NAMED[lazy]} | {part} | {band.sets} | {band.rows} | {100 * band.median:.1f}{unit} | "
+            f"{100 * band.ninety:.1f}{unit} | {band.missed} |"
+        )
+    lines += [
+        "",
+        f"| set | noise | n, d | {' | '.join(calibration.RELATIVE)} |",
+        "|" + "---|" * (3 + len(calibration.RELATIVE)),
+    ]
     for row in sorted(found.rows, key=lambda row: row["part"]):
         cells = []
         for quantity in calibration.RELATIVE:
             predicted, measured = found.pair(row, quantity)
-            cells.append("" if predicted is None else f"{predicted:.3g} / {'-' if measured is None else format(measured, '.3g')}")
+            cells.append(
+                "" if predicted is None else f"{predicted:.3g} / {'-' if measured is None else format(measured, '.3g')}"
+            )
         star = "" if row["part"] == "report" else " *"
         lines.append(f"| {row['set']}{star} | {row['label_noise']:g} | {row['n']}, {row['d']} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -440,7 +523,9 @@ def rounded(value: Any) -> Any:
 def main() -> None:
     """Do a part, or all of it."""
     parser = argparse.ArgumentParser(description="Calibration of the predictions.")
-    parser.add_argument("what", nargs="?", choices=["all", "predict", "train", "widths", "record", "tables"], default="all")
+    parser.add_argument(
+        "what", nargs="?", choices=["all", "predict", "train", "widths", "record", "tables"], default="all"
+    )
     parser.add_argument("--part", default="1/1")
     parser.add_argument("--out", type=Path, default=Path("sweeps") / "calibration-run")
     parser.add_argument("--sets", default="")
@@ -455,7 +540,13 @@ def main() -> None:
             for noise in NOISES:
                 predictions(place, name, noise)
     if everything or given.what == "train":
-        ww.sweep(sweep_of(place, names), out=given.out / "sweep", workers=None if everything or parts == 1 else 1, shard=(i, parts), progress=True)
+        ww.sweep(
+            sweep_of(place, names),
+            out=given.out / "sweep",
+            workers=None if everything or parts == 1 else 1,
+            shard=(i, parts),
+            progress=True,
+        )
     if everything or given.what == "widths":
         for number_, name in enumerate(names):
             for noise in WIDTH_NOISES:

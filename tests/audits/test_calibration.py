@@ -53,13 +53,25 @@ def test_what_was_not_reached_is_infinitely_far_and_what_was_not_checked_is_left
     assert found.median == pytest.approx(1 / 11)
 
 
+def test_lazy_rows_are_told_apart():
+    near, far = (
+        {"set": "a", "steps_50": [10.0, 10.0], "laziness": [0.1, 0.3]},
+        {"set": "b", "steps_50": [10.0, 40.0], "laziness": [0.9, None]},
+    )
+    found = made(near, far)
+    assert found.band("steps_50", lazy=True).median == 0.0
+    assert found.band("steps_50", lazy=False).median == pytest.approx(0.75)
+    with pytest.raises(UsageError, match="laziness"):
+        found.band("error_2n", lazy=True)
+
+
+def test_on_record_lazy_networks_keep_the_predicted_pace():
+    assert band("steps_50", lazy=True).median < 0.15
+    assert band("steps_50", lazy=False).median > 0.15
+
+
 def test_errors_of_numbers_are_not_shares():
     row = {"set": "a", "test_error": [0.2, 0.3]}
     assert made(row).band("test_error").median == pytest.approx(0.1)
     with pytest.raises(DataError, match="no row"):
         dataclasses.replace(made(row), rows=({**made(row).rows[0], "classes": 0},)).band("test_error")
-
-
-def test_unknown_quantities_are_refused():
-    with pytest.raises(UsageError, match="steps_50"):
-        made().band("width")

@@ -29,6 +29,9 @@ RELATIVE: Final[dict[str, bool]] = {
     "error_2n": True,
     "error_4n": True,
 }
+# Place of a quantity's laziness in a row's pair; and the largest that is called lazy, chosen on the sets to tune on.
+LAZINESS: Final = {"steps_50": 0, "steps_10": 1}
+LAZY: Final = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +78,14 @@ class Record:
     checked: int
     rows: tuple[dict[str, Any], ...]
 
-    def band(self, quantity: Quantity, *, part: Literal["tune", "report"] = "report") -> Band:
-        """How far a quantity was off on the sets of one part.
+    def band(self, quantity: Quantity, *, part: Literal["tune", "report"] = "report", lazy: bool | None = None) -> Band:
+        r"""How far a quantity was off on the sets of one part.
+
+        Args:
+            quantity: which.
+            part: of the sets.
+            lazy: only rows whose predicted laziness, :math:`\|W(k) - W(0)\|_F / \sqrt m` at the predicted step k, is at most
+                1/4, or only the others; both when not given. Numbers of steps have one.
 
         Raises:
             UsageError: if the quantity is not one that is on record.
@@ -84,7 +93,12 @@ class Record:
         """
         if quantity not in RELATIVE:
             raise UsageError(f"on record are {', '.join(RELATIVE)}; {quantity!r} came")
-        found = [(row["set"], *self.pair(row, quantity)) for row in self.rows if row["part"] == part]
+        if lazy is not None and quantity not in LAZINESS:
+            raise UsageError(f"laziness is on record for {', '.join(LAZINESS)}; {quantity!r} came")
+        chosen = [
+            row for row in self.rows if row["part"] == part and (lazy is None or self.lazy(row, quantity) is lazy)
+        ]
+        found = [(row["set"], *self.pair(row, quantity)) for row in chosen]
         known = [(name, predicted, measured) for name, predicted, measured in found if predicted is not None]
         if not known:
             raise DataError(f"no row of the part {part!r} has {quantity}")
@@ -98,6 +112,11 @@ class Record:
             rows=len(off),
             missed=sum(math.isinf(value) for value in off),
         )
+
+    def lazy(self, row: dict[str, Any], quantity: str) -> bool:
+        """Whether the first layer was predicted to stay near its start."""
+        moved = row["laziness"][LAZINESS[quantity]]
+        return moved is not None and moved <= LAZY
 
     def pair(self, row: dict[str, Any], quantity: str) -> tuple[float | None, float | None]:
         """Predicted and measured; a prediction is None where it does not apply, or was too long to be checked."""
@@ -137,9 +156,9 @@ def record() -> Record:
     )
 
 
-def band(quantity: Quantity) -> Band:
-    """How far a quantity was off on the tables kept for the report."""
-    return record().band(quantity)
+def band(quantity: Quantity, *, lazy: bool | None = None) -> Band:
+    """How far a quantity was off on the tables kept for the report; see `Record.band`."""
+    return record().band(quantity, lazy=lazy)
 
 
 def _quantile(values: list[float], share: float) -> float:
