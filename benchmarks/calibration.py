@@ -394,6 +394,12 @@ def width(place: Place, name: str, noise: float) -> dict[str, Any] | None:
     return place.kept("widths", name, noise, make)
 
 
+def within(measured: dict[str, Any]) -> float | None:
+    """The measured width where it is among those that were tried."""
+    found = measured["width"]
+    return found if found is not None and found <= measured["largest"] else None
+
+
 def number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
@@ -452,7 +458,7 @@ def record(place: Place, names: list[str], command: str) -> dict[str, Any]:
                     "error_4n": [curve["predicted"][2], curve["measured"][2]] if curve else None,
                     "extrapolated_4n": curve["extrapolated"][2] if curve else None,
                     "width_n": measured and measured["n"],
-                    "width": measured and [measured["n"] * measured["outputs"] / measured["d"], measured["width"]],
+                    "width": measured and [measured["n"] * measured["outputs"] / measured["d"], within(measured)],
                     "width_interval": measured and [measured["low"], measured["high"]],
                 }
             )

@@ -36,7 +36,7 @@ class MeasuredWidth:
     """The width at which half of the networks succeed.
 
     Attributes:
-        width: that width; infinite where no network succeeded, 0 where all did.
+        width: that width; infinite where it is beyond the last one tried, 0 where all networks succeeded.
         low: lower end of its 95 % interval; 0 where the counts set none.
         high: upper end; infinite where the counts set none.
         widths: that were tried.
@@ -145,7 +145,8 @@ def measured_width(
         width *= 2
     found = theory.logistic_threshold(np.log2(widths), np.array(successes), np.full(len(widths), seeds))
     return MeasuredWidth(
-        width=float(2.0**found.value),
+        # A curve that reaches one half beyond the last width that was tried has measured nothing there.
+        width=float(2.0**found.value) if found.value <= np.log2(widths[-1]) else math.inf,
         low=float(2.0**found.low),
         high=float(2.0**found.high),
         widths=tuple(widths),
