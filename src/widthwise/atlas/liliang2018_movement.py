@@ -73,7 +73,7 @@ def _numbers(made: list[TrainingRun]) -> dict[str, float]:
 def measure_flips(trial: Trial) -> Evidence:
     """Gates that changed on the training rows."""
     made = runs(trial)
-    return Evidence(Curve(FLIPS, trial.settings.widths, _flips(made)), **_numbers(made))
+    return Evidence(Curve(FLIPS, np.array(trial.settings.widths), _flips(made)), **_numbers(made))
 
 
 def measure_distance(trial: Trial) -> Evidence:
@@ -82,7 +82,7 @@ def measure_distance(trial: Trial) -> Evidence:
     distance = _distance(made)
     scaled = distance * np.sqrt(trial.settings.widths)
     return Evidence(
-        Curve(DISTANCE, trial.settings.widths, distance),
+        Curve(DISTANCE, np.array(trial.settings.widths), distance),
         **_numbers(made),
         **{"distance times sqrt(m), narrowest": scaled[0], "distance times sqrt(m), widest": scaled[-1]},
     )
@@ -90,16 +90,18 @@ def measure_distance(trial: Trial) -> Evidence:
 
 def predict_flips(trial: Trial) -> Evidence:
     """From the gradient at the start."""
-    return Evidence(Curve(FLIPS, trial.settings.widths, first_phase(trial, trial.settings.widths).flips))
+    return Evidence(Curve(FLIPS, np.array(trial.settings.widths), first_phase(trial, trial.settings.widths).flips))
 
 
 def predict_distance(trial: Trial) -> Evidence:
     """From the gradient at the start."""
-    return Evidence(Curve(DISTANCE, trial.settings.widths, first_phase(trial, trial.settings.widths).distance))
+    return Evidence(
+        Curve(DISTANCE, np.array(trial.settings.widths), first_phase(trial, trial.settings.widths).distance)
+    )
 
 
 def _mean_field(take: Callable[[list[TrainingRun]], np.ndarray], label: str) -> Callable[[Trial], Evidence]:
-    return lambda trial: Evidence(Curve(label, trial.settings.widths, take(runs(trial, mean_field=True))))
+    return lambda trial: Evidence(Curve(label, np.array(trial.settings.widths), take(runs(trial, mean_field=True))))
 
 
 MEAN_FIELD = (
@@ -111,14 +113,20 @@ go on changing at any width"
 def predict_figure_1(trial: Trial) -> Evidence:
     """The paper's figure."""
     widths = trial.settings.widths
-    return Evidence(*(Curve(label, widths, at_widths(FIGURE_1, label, widths)) for label in (FLIPS, DISTANCE)))
+    return Evidence(
+        *(Curve(label, np.array(widths), at_widths(FIGURE_1, label, widths)) for label in (FLIPS, DISTANCE))
+    )
 
 
 def measure_figure_1(trial: Trial) -> Evidence:
     """Both curves in one of the two readings of the paper's words."""
     made = runs(trial)
     widths = trial.settings.widths
-    return Evidence(Curve(FLIPS, widths, _flips(made)), Curve(DISTANCE, widths, _distance(made)), **_numbers(made))
+    return Evidence(
+        Curve(FLIPS, np.array(widths), _flips(made)),
+        Curve(DISTANCE, np.array(widths), _distance(made)),
+        **_numbers(made),
+    )
 
 
 def as_printed(trial: Trial) -> Trial:
@@ -142,7 +150,7 @@ def coupling_widths(trial: Trial) -> Evidence:
             middle = float(np.exp(np.mean(np.log(values)))), float(np.mean(np.log10(widths)))
             decades = np.log10(middle[0] / level) / -power if power < 0 else np.inf
             numbers[f"log10 of the width at which {name} would be {level:g}{end}"] = middle[1] + decades
-    return Evidence(Curve(FLIPS, trial.settings.widths, flips), **numbers)
+    return Evidence(Curve(FLIPS, np.array(trial.settings.widths), flips), **numbers)
 
 
 _FIGURE_1 = {"d": 1000, "rate": 10.0, "mode": "paper_figure"}

@@ -106,7 +106,7 @@ def _width(trial: Trial) -> int:
 def predict_bulk(trial: Trial) -> Evidence:
     """Those of a random matrix with the deviation of the start."""
     run = descend(trial, trial.rows, _width(trial), steps=1)
-    return Evidence(Curve(WEIGHTS, SHARES, bulk(_width(trial), trial.rows.d, start_deviation(run))))
+    return Evidence(Curve(WEIGHTS, np.array(SHARES), bulk(_width(trial), trial.rows.d, start_deviation(run))))
 
 
 def measure_bulk(trial: Trial, *, rate: float = 1.0) -> Evidence:
@@ -117,7 +117,7 @@ def measure_bulk(trial: Trial, *, rate: float = 1.0) -> Evidence:
     places = np.minimum((np.array(SHARES) * len(values)).astype(int), len(values) - 1)
     top = float(np.linalg.svd(_update(run), compute_uv=False)[0])
     return Evidence(
-        Curve(WEIGHTS, SHARES, values[places]),
+        Curve(WEIGHTS, np.array(SHARES), values[places]),
         **{
             "largest singular value of the update": top,
             "values above the edge of the random matrix by 1 %": float(

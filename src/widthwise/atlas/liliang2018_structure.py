@@ -37,13 +37,13 @@ def steps_against_width(trial: Trial, *, fixed: bool = False) -> Evidence:
     widths = trial.settings.widths
     rates = [trial.more("rate") / (min(widths) if fixed else m) for m in widths]
     found = [_steps(trial, trial.rows, m, rate=rate) for m, rate in zip(widths, rates, strict=True)]
-    return Evidence(Curve(STEPS, widths, np.array(found)))
+    return Evidence(Curve(STEPS, np.array(widths), np.array(found)))
 
 
 def flat_in_width(trial: Trial) -> Evidence:
     """As many at every width: those of the narrowest, drawn for comparison."""
     widths = trial.settings.widths
-    return Evidence(Curve(STEPS, widths, np.full(len(widths), _steps(trial, trial.rows, min(widths)))))
+    return Evidence(Curve(STEPS, np.array(widths), np.full(len(widths), _steps(trial, trial.rows, min(widths)))))
 
 
 def steps_against_dimension(trial: Trial, *, noise_grows: bool = False) -> Evidence:
@@ -54,14 +54,14 @@ def steps_against_dimension(trial: Trial, *, noise_grows: bool = False) -> Evide
         sigma = float(np.sqrt(d / grid[0])) if noise_grows else 1.0
         own = replace(trial.settings, more={**trial.settings.more, "sigma": sigma})
         found.append(_steps(trial, rows_of_mixture(mixture(own, trial.seed, d=d)), max(trial.settings.widths)))
-    return Evidence(Curve(STEPS, grid, np.array(found)))
+    return Evidence(Curve(STEPS, np.array(grid), np.array(found)))
 
 
 def flat_in_dimension(trial: Trial) -> Evidence:
     """As many in every dimension: those of the first."""
     grid = trial.more("dimensions")
     rows = rows_of_mixture(mixture(trial.settings, trial.seed, d=grid[0]))
-    return Evidence(Curve(STEPS, grid, np.full(len(grid), _steps(trial, rows, max(trial.settings.widths)))))
+    return Evidence(Curve(STEPS, np.array(grid), np.full(len(grid), _steps(trial, rows, max(trial.settings.widths)))))
 
 
 FITTED = "training accuracy on random labels"
@@ -79,7 +79,7 @@ def _fits(trial: Trial, rows: Rows, m: int) -> float:
 def predict_memory(trial: Trial) -> Evidence:
     """Every row as its label says."""
     sizes = _sizes(trial)
-    return Evidence(Curve(FITTED, sizes, np.ones(len(sizes))))
+    return Evidence(Curve(FITTED, np.array(sizes), np.ones(len(sizes))))
 
 
 def measure_memory(trial: Trial, *, twice: bool = False) -> Evidence:
@@ -93,7 +93,7 @@ def measure_memory(trial: Trial, *, twice: bool = False) -> Evidence:
             X, y = np.concatenate([X, X]), np.concatenate([y, (y + 1) % k])
         found.append(_fits(trial, replace(trial.rows, X=X, y=y), max(trial.settings.widths)))
     delta = input_separation(trial.rows.X).distance
-    return Evidence(Curve(FITTED, _sizes(trial), np.array(found)), **{"smallest distance of two rows": delta})
+    return Evidence(Curve(FITTED, np.array(_sizes(trial)), np.array(found)), **{"smallest distance of two rows": delta})
 
 
 MOVED = "relative distance"
@@ -114,18 +114,22 @@ def _distance(trial: Trial, rows: Rows, *, same_steps: bool) -> tuple[float, flo
     return float(probes["distances.relative"][-1]), float(probes["flips.mean"][-1]), float(run.steps)
 
 
-def _along(trial: Trial, grid: tuple[float, ...], rows: Callable[[float], Rows], *, same_steps: bool) -> Evidence:
+def _along(
+    trial: Trial, grid: tuple[float | int, ...], rows: Callable[[float | int], Rows], *, same_steps: bool
+) -> Evidence:
     found = [_distance(trial, rows(value), same_steps=same_steps) for value in grid]
     numbers = {"steps at the first point": found[0][2], "steps at the last point": found[-1][2]}
-    return Evidence(Curve(MOVED, grid, np.array([one[0] for one in found])), flips=found[-1][1], **numbers)
+    return Evidence(Curve(MOVED, np.array(grid), np.array([one[0] for one in found])), flips=found[-1][1], **numbers)
 
 
 def _rising(setting: str) -> Callable[[Trial], Evidence]:
     """The order alone: one, two, three, drawn as it is."""
-    return lambda trial: Evidence(Curve(MOVED, trial.more(setting), 1.0 + np.arange(len(trial.more(setting)))))
+    return lambda trial: Evidence(
+        Curve(MOVED, np.array(trial.more(setting)), 1.0 + np.arange(len(trial.more(setting))))
+    )
 
 
-def relabelled(trial: Trial, share: float) -> Rows:
+def relabelled(trial: Trial, share: float | int) -> Rows:
     """The rows with a share of their labels drawn anew; the same ones for every larger share."""
     rng = trial.rng
     y: Int[np.ndarray, " n"] = np.array(trial.rows.y)
@@ -139,7 +143,7 @@ def along_noise(trial: Trial, *, same_steps: bool = False) -> Evidence:
     return _along(trial, trial.more("noise"), lambda share: relabelled(trial, share), same_steps=same_steps)
 
 
-def _remade(trial: Trial, **more: float) -> Rows:
+def _remade(trial: Trial, **more: float | int) -> Rows:
     return rows_of_mixture(mixture(replace(trial.settings, more={**trial.settings.more, **more}), trial.seed))
 
 
