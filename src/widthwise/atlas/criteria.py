@@ -68,8 +68,8 @@ class Equality:
 
     @property
     def low(self) -> float:
-        """No deviation."""
-        return 0.0
+        """No lower limit: a deviation is never below zero, however wide its error bar."""
+        return -math.inf
 
     @property
     def high(self) -> float:

@@ -28,6 +28,9 @@ def entry(verdict: Verdict) -> dict[str, Any]:
         "date": run.date,
         "versions": run.versions,
         "device": run.device,
+        "unmet": [one.text for one in verdict.hypotheses if one.status == "unmet"],
+        "unknown": [one.text for one in verdict.hypotheses if one.status == "unknown"],
+        "vacuity": verdict.vacuity,
         "values": [list(one.values) for one in verdict.passes],
         "control": list(verdict.control.values),
     }
