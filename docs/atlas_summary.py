@@ -12,6 +12,7 @@ from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from widthwise.atlas import Verdict, summary
 
@@ -19,9 +20,9 @@ HERE = Path(__file__).parent
 PAGE = HERE / "atlas-summary.md"
 START, END = "<!-- verdicts -->", "<!-- end of verdicts -->"
 PANELS = (
-    ("liliang2018-coupling", "Figure 1: predicted before training"),
-    ("liliang2018-mnist-coupling", "MNIST: gates do not stay"),
-    ("maennel2018-functions", "Wider networks, fewer functions"),
+    ("liliang2018-coupling", "Figure 1: predicted before training", "predicted", (0.02, 0.05, 0.1)),
+    ("liliang2018-mnist-coupling", "MNIST at its rate: gates do not stay", "predicted", (0.05, 0.1, 0.2, 0.5)),
+    ("maennel2018-functions", "Wider networks, fewer functions", "upper bound", (1.0, 2.0, 4.0, 8.0)),
 )
 MEASURED, PREDICTED = "#0b5fa5", "#c2571a"
 
@@ -49,17 +50,22 @@ def picture(folder: Path) -> None:
     figure = Figure(figsize=(11.0, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     rows = []
-    for axes, (key, title) in zip(figure.subplots(1, 3), PANELS, strict=True):
+    for axes, (key, title, name, levels) in zip(figure.subplots(1, 3), PANELS, strict=True):
         found = Verdict.from_json((folder / f"{key}.json").read_text(encoding="utf-8"))
         for label, bands, colour, mark in (
-            ("predicted", found.predicted, PREDICTED, "-"),
+            (name, found.predicted, PREDICTED, "-"),
             ("measured", found.measured, MEASURED, "o-"),
         ):
             for band in bands:
                 axes.plot(band.x, [y or float("nan") for y in band.y], mark, color=colour, label=label)
                 rows += [(key, label, band.label, x, y) for x, y in zip(band.x, band.y, strict=True)]
         axes.set(xscale="log", yscale="log", title=title, xlabel="width m", ylabel=found.measured[0].label)
-        axes.legend(frameon=False)
+        for axis, ticks in ((axes.xaxis, found.measured[0].x), (axes.yaxis, levels)):
+            axis.set_major_locator(FixedLocator(list(ticks)))
+            axis.set_minor_locator(NullLocator())
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.set_ylim(0.8 * levels[0], 1.25 * levels[-1])
+        axes.legend(frameon=False, loc="best")
     figure.savefig(HERE / "images" / "atlas-surprises.png", dpi=110)
     with (HERE / "images" / "atlas-surprises.csv").open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, lineterminator="\n")
