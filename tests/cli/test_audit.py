@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
 import pytest
 
 import widthwise as ww
@@ -58,9 +59,33 @@ def test_every_option_reaches_the_audit(run, table):
     }
     words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     found = json.loads(run("audit", table, *words, "--format", "json").out)
-    assert found["settings"] == given
+    assert found["settings"] == given | {"groups": None, "time": None}
     assert found["data"]["n"] == 30
     assert found["data"]["tau"] == 0.5
+
+
+def test_groups_and_time_are_columns_and_no_features(run, tmp_path):
+    rng = np.random.default_rng(0)
+    lines = [
+        f"{a:.3f},{i // 3},2024-01-{1 + i % 28:02d},{'yn'[int(a + b > 0)]}"
+        for i, (a, b) in enumerate(rng.normal(size=(60, 2)))
+    ]
+    place = tmp_path / "visits.csv"
+    place.write_text("\n".join(["a,patient,day,label", *lines]))
+    words = ("audit", place, "--target", "label", "--verify", "none", "--pad", "1", "--format", "json")
+    found = json.loads(run(*words, "--groups", "patient", "--time", "day").out)
+    assert found["data"]["d"] == 1
+    assert found["generalisation"]["groups"]["groups"] == 20
+    assert found["generalisation"]["time"]["first"] == "2024-01-01"
+    for option, value, code, said in (
+        ("--groups", "patent", 3, "did you mean 'patient'"),
+        ("--groups", "label", 2, "is the target"),
+        ("--time", "label", 2, "is the target"),
+        ("--time", "patient", 0, ""),
+    ):
+        done = run(*words, option, value)
+        assert done.code == code
+        assert said in done.err
 
 
 @pytest.mark.parametrize("below", ["", "report"])

@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 
 from widthwise import theory
 from widthwise.audits.baselines import HeldOut
-from widthwise.audits.result import Baseline, Generalisation, LabelComplexity, Score
+from widthwise.audits.result import Baseline, Generalisation, LabelComplexity
+from widthwise.audits.score import balanced, row_losses, score
 from widthwise.audits.targets import predictions
 from widthwise.datasets import Dataset, Features, decode
 from widthwise.kernels import NTK
@@ -143,6 +144,7 @@ def generalisation(
 ) -> Generalisation:
     """Errors of the chosen kernel predictor; the baselines join by `with_baselines`."""
     losses = row_losses(ds, predictions(ds, chosen.held_out))
+    alone = row_losses(ds, predictions(ds, chosen.loo))
     confusion = r2 = None
     if ds.task == "classification":
         table = np.zeros((len(ds.classes), len(ds.classes)), dtype=np.int64)
@@ -157,8 +159,10 @@ def generalisation(
         ridge_range=(RIDGES[0], RIDGES[-1]),
         folds=len(folds),
         nested=score(ds, losses),
+        balanced=balanced(ds, losses),
         fold_errors=tuple(score(ds, losses[fold]).value for fold in folds),
-        loo=score(ds, row_losses(ds, predictions(ds, chosen.loo))).value,
+        loo=score(ds, alone).value,
+        loo_balanced=None if (even := balanced(ds, alone)) is None else even.value,
         r2=r2,
         confusion=confusion,
         baselines=(),
@@ -180,6 +184,7 @@ def with_baselines(ds: Dataset, chosen: Chosen, found: Generalisation, models: S
             Baseline(
                 name=model.name,
                 score=score(ds, losses),
+                balanced=balanced(ds, losses),
                 difference=float(paired.mean()),
                 difference_error=float(paired.std(ddof=1) / math.sqrt(len(paired))),
             )
@@ -193,20 +198,3 @@ def with_baselines(ds: Dataset, chosen: Chosen, found: Generalisation, models: S
     elif best.difference < -2 * best.difference_error:
         standing = "better"
     return replace(found, baselines=tuple(baselines), standing=standing)
-
-
-def row_losses(ds: Dataset, predicted: Int[np.ndarray, " n"] | Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Loss of each row: one for a wrong class, the squared error of a number."""
-    if ds.task == "classification":
-        return np.asarray(predicted != ds.y, dtype=np.float64)
-    return np.asarray((predicted - ds.y) ** 2)
-
-
-def score(ds: Dataset, losses: Float[np.ndarray, " n"]) -> Score:
-    """Error rate with its Wilson interval, or root mean square error with that of the mean square."""
-    if ds.task == "classification":
-        share = theory.wilson(int(losses.sum()), len(losses))
-        return Score(value=share.value, low=share.low, high=share.high)
-    mean = float(losses.mean())
-    spread = theory.NORMAL_95 * float(losses.std(ddof=1)) / math.sqrt(len(losses)) if len(losses) > 1 else 0.0
-    return Score(value=math.sqrt(mean), low=math.sqrt(max(mean - spread, 0.0)), high=math.sqrt(mean + spread))

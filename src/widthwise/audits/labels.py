@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from widthwise import theory
-from widthwise.audits.result import Conflict, Labels, Score, Suspect
+from widthwise.audits.result import Conflict, Labels, Suspect
+from widthwise.audits.table import Score
 from widthwise.datasets import Dataset
 
 PICTURED = 24

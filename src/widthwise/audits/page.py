@@ -6,15 +6,15 @@ import shlex
 from dataclasses import fields
 
 from widthwise.audits import large_page
+from widthwise.audits.labels_section import floor, labels_section
 from widthwise.audits.result import AuditResult, DataSummary, Settings
 from widthwise.audits.sections import (
     check_section,
-    floor,
     generalisation_section,
-    labels_section,
     speed_section,
     width_section,
 )
+from widthwise.audits.table import VALUES
 from widthwise.audits.wording import count, quantity
 from widthwise.pages import Alert, Block, Bullets, Code, Details, Page, Text, escape
 
@@ -74,7 +74,9 @@ def alerts(result: AuditResult) -> tuple[Alert, ...]:
     if data.subsample:
         found.append(Alert(level="info", text=f"Only a part was audited: {data.subsample}."))
     found.extend(Alert(level="warning", text=_sentence(text)) for text in data.alerts)
-    return tuple(found)
+    found.extend(Alert(level=finding.level, text=_sentence(finding.text)) for finding in result.findings)
+    order = ("danger", "warning", "info")
+    return tuple(sorted(found, key=lambda alert: order.index(alert.level)))
 
 
 def colophon(result: AuditResult) -> tuple[Block, ...]:
@@ -131,9 +133,10 @@ def command(result: AuditResult) -> str:
         for field in fields(Settings)
         if (value := getattr(result.settings, field.name)) != field.default
     }
-    if result.data.source in IN_MEMORY:
-        data = "df" if result.data.source == "DataFrame" else "X, y"
-        arguments = "".join(f", {name}={value!r}" for name, value in changed.items())
+    if result.data.source in IN_MEMORY or VALUES in changed.values():
+        named = {"DataFrame": "df", "arrays": "X, y"}
+        data = named.get(result.data.source, repr(result.data.source))
+        arguments = "".join(f", {name}={name if value == VALUES else repr(value)}" for name, value in changed.items())
         return f"widthwise.audit({data}{arguments}).write('report')"
     words = [word for name, value in changed.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     return shlex.join(["widthwise", "audit", result.data.source, *words, "--out", "report"])

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from widthwise.audits.table import Finding, GroupCheck, Score, TimeCheck
+
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
@@ -139,15 +141,6 @@ class Speed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
-    """An error with its 95 % interval: an error rate in [0, 1], or a root mean square in units of the target."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class Baseline:
     """A model on the same folds.
 
@@ -156,12 +149,14 @@ class Baseline:
         score: its error.
         difference: error of the network's kernel minus this model's, paired by row (mean square for regression).
         difference_error: its standard error.
+        balanced: mean of the error rates of the classes, where they are imbalanced.
     """
 
     name: str
     score: Score
     difference: float
     difference_error: float
+    balanced: Score | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,6 +251,10 @@ class Generalisation:
         compared: the kernel's nested error on those rows, trained on as many; None where it is `nested`.
         growth: whether more data would help; None where too few rows, or a singular kernel, tell nothing.
         estimates: numbers above and leave-one-out predictions that were estimated, with their errors.
+        balanced: nested error as the mean of the error rates of the classes, where they are imbalanced.
+        loo_balanced: leave-one-out error in the same way.
+        groups: leave-group-out beside leave-one-out, where groups are named or rows repeat.
+        time: the future predicted from the past, where a time is named.
     """
 
     metric: Literal["error rate", "RMSE"]
@@ -277,6 +276,10 @@ class Generalisation:
     compared: Score | None = None
     growth: Growth | None = None
     estimates: tuple[Estimate, ...] = ()
+    balanced: Score | None = None
+    loo_balanced: float | None = None
+    groups: GroupCheck | None = None
+    time: TimeCheck | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -431,6 +434,8 @@ class Settings:
     scale: str = "auto"
     pad: float | None = None
     coding: str = "centred"
+    groups: str | None = None
+    time: str | None = None
     max_n: int = 5000
     subsample: str = "stratified"
     verify: str = "quick"
@@ -452,6 +457,7 @@ class AuditResult:
         settings: arguments.
         versions: of widthwise and what it computes with.
         how: what was done where no square matrix is factorised, in sentences; empty where all was dense linear algebra.
+        findings: what about the columns or rows may make the errors wrong, with evidence and what to do.
     """
 
     schema: Literal["widthwise/audit/1"] = SCHEMA
@@ -464,6 +470,7 @@ class AuditResult:
     settings: Settings
     versions: dict[str, str] = field(default_factory=dict)
     how: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def to_json(self, path: str | Path | None = None) -> str:
         """The result as JSON of schema `widthwise/audit/1`, also written to `path` when one is given."""

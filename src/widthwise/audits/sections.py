@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from widthwise.audits import growth_page, large_page, verdict
-from widthwise.audits.result import DataSummary, Generalisation, Labels, Speed, Verification
+from widthwise.audits.dependence_sections import group_blocks, time_blocks
+from widthwise.audits.result import DataSummary, Generalisation, Speed, Verification
+from widthwise.audits.table import Score
 from widthwise.audits.wording import between, count, percent, quantity, rate, steps
 from widthwise.pages import (
     Bar,
     Bars,
     Block,
     Column,
-    Counts,
     Curves,
     Details,
     Heatmap,
-    Histogram,
     KeyNumber,
     KeyNumbers,
     Line,
     Mark,
-    Picture,
-    Pictures,
     Section,
     Table,
     Text,
@@ -104,7 +102,7 @@ def speed_section(data: DataSummary, speed: Speed) -> Section:
     blocks.extend(large_page.estimates(speed.estimates))
     return Section(
         title="How fast will a wide network fit it?",
-        lead=_after_word(verdict.fitting(speed)),
+        lead=verdict.after_word(verdict.fitting(speed)),
         blocks=tuple(blocks),
         key="speed",
     )
@@ -113,6 +111,7 @@ def speed_section(data: DataSummary, speed: Speed) -> Section:
 def generalisation_section(data: DataSummary, found: Generalisation) -> Section:
     """Answer 2."""
     complexity = found.complexity
+    even = found.balanced
     numbers = [
         KeyNumber(
             label="nested error" if found.metric == "error rate" else "nested RMSE",
@@ -122,7 +121,8 @@ def generalisation_section(data: DataSummary, found: Generalisation) -> Section:
         KeyNumber(
             label="leave-one-out error" if found.metric == "error rate" else "leave-one-out RMSE",
             value=_error(found, found.loo),
-            note="at the chosen ridge, so slightly optimistic",
+            note="at the chosen ridge, so slightly optimistic"
+            + (f"; balanced {rate(found.loo_balanced)}" if found.loo_balanced is not None else ""),
         ),
         KeyNumber(
             label="complexity of the labels",
@@ -130,6 +130,9 @@ def generalisation_section(data: DataSummary, found: Generalisation) -> Section:
             note=_percentile(complexity.percentile, complexity.shuffles, complexity.shuffled),
         ),
     ]
+    if even is not None:
+        note = f"mean over the classes; 95 % interval {rate(even.low)} to {rate(even.high)}"
+        numbers.insert(1, KeyNumber(label="balanced error", value=rate(even.value), note=note))
     if found.r2 is not None:
         numbers.insert(1, KeyNumber(label="nested R²", value=quantity(found.r2), note="1 is perfect, 0 is the mean"))
     blocks: list[Block] = [KeyNumbers(items=tuple(numbers))]
@@ -155,6 +158,12 @@ def generalisation_section(data: DataSummary, found: Generalisation) -> Section:
             ),
         )
     )
+    if even is not None:
+        blocks.append(_balanced(found, even))
+    if found.groups is not None:
+        blocks.extend(group_blocks(found.groups, data.task == "classification"))
+    if found.time is not None:
+        blocks.extend(time_blocks(found.time, data.task == "classification"))
     if found.confusion is not None:
         blocks.append(_confusion(data, found))
     blocks.extend(growth_page.growth(found.growth))
@@ -162,81 +171,9 @@ def generalisation_section(data: DataSummary, found: Generalisation) -> Section:
     blocks.extend(large_page.estimates((*found.complexity.estimates, *found.estimates)))
     return Section(
         title="How well will it generalise?",
-        lead=_after_word(verdict.generalising(found)),
+        lead=verdict.after_word(verdict.generalising(found)),
         blocks=tuple(blocks),
         key="generalisation",
-    )
-
-
-def labels_section(data: DataSummary, labels: Labels) -> Section:
-    """Answer 3."""
-    blocks: list[Block] = []
-    classification = data.task == "classification"
-    if classification:
-        blocks.append(Text(text=_separation(labels)))
-    blocks.append(
-        Histogram(
-            title="Margins of the given labels" if classification else "Residuals of the targets",
-            description="Leave-one-out score of the given class minus that of the best other one, halved: 1 where the "
-            "other rows predict the label, below 0 where they prefer another."
-            if classification
-            else "Minus the absolute leave-one-out residual in robust standard deviations; below −3 a target is listed.",
-            x_label="leave-one-out margin" if classification else "minus residual, robust standard deviations",
-            edges=labels.margin_edges,
-            counts=(Counts(label="rows", values=tuple(float(c) for c in labels.margin_counts), group=0),),
-            marks=(Mark(axis="x", value=0.0 if classification else -3.0, label="listed to the left"),),
-        )
-    )
-    pictured = [s for s in labels.suspects if s.image is not None][:PICTURED]
-    if pictured:
-        blocks.append(
-            Pictures(
-                items=tuple(
-                    Picture(
-                        pixels=s.image,
-                        title=f"{s.label} → {s.suggested}",
-                        caption=f"row {s.row}, {quantity(s.margin)}",
-                    )
-                    for s in pictured
-                ),
-                caption="Given label → what the other rows predict, with the margin; most doubtful first.",
-            )
-        )
-    if labels.suspects:
-        table = Table(
-            columns=(
-                Column(name="row", align="right"),
-                Column(name="given"),
-                Column(name="predicted by the others"),
-                Column(name="margin", align="right"),
-            ),
-            rows=tuple((str(s.row), s.label, s.suggested, quantity(s.margin)) for s in labels.suspects[:LISTED]),
-            caption=f"The {min(LISTED, len(labels.suspects))} most doubtful of {count(len(labels.suspects))} rows "
-            "(counted from 0; all of them are in suspects.csv)",
-        )
-        blocks.append(Details(title="Rows as a table", blocks=(table,)) if pictured else table)
-    if labels.conflicts:
-        blocks.append(
-            Details(
-                title="Rows with equal features and different " + ("labels" if classification else "targets"),
-                blocks=(
-                    Text(text=floor(data, labels)),
-                    Table(
-                        columns=(Column(name="rows"), Column(name="labels" if classification else "targets")),
-                        rows=tuple(
-                            (", ".join(str(r) for r in c.rows[:12]), ", ".join(c.labels[:12]))
-                            for c in labels.conflicts[:LISTED]
-                        ),
-                        caption=f"The first {min(LISTED, len(labels.conflicts))} groups",
-                    ),
-                ),
-            )
-        )
-    return Section(
-        title="Which labels deserve a look?",
-        lead=_after_word(verdict.doubting(data, labels)),
-        blocks=tuple(blocks),
-        key="labels",
     )
 
 
@@ -298,7 +235,7 @@ def width_section(data: DataSummary, speed: Speed, verified: Verification | None
     )
     return Section(
         title="How wide, and which learning rate?",
-        lead=_after_word(verdict.sizing(speed, verified)),
+        lead=verdict.after_word(verdict.sizing(speed, verified)),
         blocks=tuple(blocks),
         key="width",
     )
@@ -306,7 +243,7 @@ def width_section(data: DataSummary, speed: Speed, verified: Verification | None
 
 def check_section(data: DataSummary, verified: Verification | None) -> Section:
     """Answer 5."""
-    heading, lead = "Does it hold?", _after_word(verdict.holding(verified))
+    heading, lead = "Does it hold?", verdict.after_word(verdict.holding(verified))
     if verified is None:
         text = "Trained networks were not asked for. Run the audit with `--verify quick` to check the prediction."
         return Section(title=heading, lead=lead, blocks=(Text(text=text),), key="check")
@@ -364,11 +301,6 @@ def _condition(speed: Speed) -> str:
     if speed.condition is None:
         return "infinite to working precision"
     return f"{'at least ' if speed.estimates else ''}{quantity(speed.condition)}"
-
-
-def _after_word(sentence: str) -> str:
-    """A sentence of the verdict without the word in bold that leads it."""
-    return sentence.split("** ", 1)[1] if sentence.startswith("**") else sentence
 
 
 def _bare(value: int | None) -> str:
@@ -517,6 +449,25 @@ def _confusion(data: DataSummary, found: Generalisation) -> Heatmap:
     )
 
 
+def _balanced(found: Generalisation, even: Score) -> Table:
+    """Error and balanced error of every model, where classes are imbalanced."""
+    own = "wide network (kernel)" + (", all rows" if found.compared is not None else "")
+    rows = [(own, found.nested, even), *((b.name, b.score, b.balanced) for b in found.baselines)]
+    return Table(
+        columns=(
+            Column(name="model"),
+            Column(name="error", align="right"),
+            Column(name="balanced error", align="right"),
+            Column(name="95 % interval", align="right"),
+        ),
+        rows=tuple(
+            (name, rate(plain.value), rate(b.value), between(b.low, b.high)) if b else (name, rate(plain.value), "", "")
+            for name, plain, b in rows
+        ),
+        caption="Classes are imbalanced: the balanced error is the mean of the error rates of the classes",
+    )
+
+
 def _below_the_fold(data: DataSummary, found: Generalisation) -> Details:
     c = found.complexity
     unit = "" if data.task == "classification" else " The target is in units of its standard deviation."
@@ -558,47 +509,6 @@ def _percentile(percentile: float, shuffles: int, shuffled: float) -> str:
     if percentile <= 100.0 / (1 + shuffles) + 1e-9:
         return f"below all {shuffles} shuffles of the labels ({quantity(shuffled)} on average)"
     return f"percentile {quantity(percentile)} among shuffles of the labels ({quantity(shuffled)} on average)"
-
-
-def _separation(labels: Labels) -> str:
-    share = labels.disagreement
-    test = (
-        f"{rate(labels.ambiguous or 0.0)} of the rows have a margin within a quarter of the median margin of zero (test: at "
-        f"most 7.5 %), and leave-one-out scores explain {percent(labels.explained)} of the labels' variance (test: at least "
-        "25 %)"
-    )
-    limit = (
-        f"The disagreement rate, {rate(share.value)}, is an upper limit on label noise as long as a wrong label is usually "
-        f"contradicted by the other rows. Its interval, {between(share.low, share.high)}, runs from the 95\u00a0% lower end "
-        "for rows that disagree clearly to the 95\u00a0% upper end for all that disagree."
-    )
-    if labels.separate:
-        far = (
-            f"{percent(labels.confident or 0.0)} of the disagreeing rows lie beyond half the median margin on the other side"
-            if labels.suspects
-            else "No row disagrees"
-        )
-        return (
-            f"{limit} The classes separate: {test}. {far}; wrong labels would lie there (more than half of them), rare or "
-            "ambiguous rows would not."
-        )
-    return (
-        f"{limit} **The classes do not separate** by the test used here: {test}. Overlap of the classes alone can produce "
-        "every one of these disagreements; from the features alone the two cannot be told apart, and no row is accused."
-    )
-
-
-def floor(data: DataSummary, labels: Labels) -> str:
-    """The error that rows of equal features and different labels force on every model."""
-    if data.task == "classification":
-        return (
-            f"{count(labels.conflict_rows)} rows share their features with a row of another class: **{rate(labels.floor)}** "
-            "of these rows are predicted wrongly by any model on these features, a certain error floor."
-        )
-    return (
-        f"{count(labels.conflict_rows)} rows share their features with a row of another target: a root mean square error of "
-        f"**{quantity(labels.floor)}** on these rows is certain for any model on these features."
-    )
 
 
 def _width(verified: Verification | None) -> str:

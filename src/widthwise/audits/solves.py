@@ -17,8 +17,9 @@ from jaxtyping import Bool, Float, Int
 
 from widthwise.audits import capacity
 from widthwise.audits.capacity import Advance
-from widthwise.audits.generalisation import KERNEL, RIDGES, Chosen, row_losses
+from widthwise.audits.generalisation import KERNEL, RIDGES, Chosen
 from widthwise.audits.result import Estimate
+from widthwise.audits.score import row_losses
 from widthwise.audits.targets import predictions
 from widthwise.datasets import Dataset, Features
 from widthwise.solvers import (

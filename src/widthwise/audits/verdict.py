@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from widthwise.audits.result import DataSummary, Generalisation, Labels, Score, Speed, Verification
+from widthwise.audits.result import DataSummary, Generalisation, Labels, Speed, Verification
+from widthwise.audits.table import Score
 from widthwise.audits.wording import between, count, percent, quantity, rate, span, steps
 
 
@@ -135,3 +136,8 @@ def holding(verified: Verification | None) -> str:
         f"{what}, trained networks {word} with the prediction: the largest gap is {percent(gap)} of the starting "
         f"residual (band {percent(verified.band)})."
     )
+
+
+def after_word(sentence: str) -> str:
+    """A sentence of the verdict without the word in bold that leads it."""
+    return sentence.split("** ", 1)[1] if sentence.startswith("**") else sentence

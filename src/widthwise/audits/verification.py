@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 
 from widthwise import theory
 from widthwise._checks import enough_memory
-from widthwise.audits.generalisation import row_losses, score
 from widthwise.audits.result import Curve, Run, Verification
+from widthwise.audits.score import row_losses, score
 from widthwise.audits.speed import spaced
 from widthwise.audits.targets import predictions, targets
 from widthwise.datasets import Dataset, stratified_rows

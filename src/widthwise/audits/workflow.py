@@ -18,11 +18,14 @@ from widthwise._jax import device_line
 from widthwise.audits import capacity, large
 from widthwise.audits import generalisation as generalising
 from widthwise.audits.baselines import HeldOut, held_out_baselines
+from widthwise.audits.dependence import dependence, tie
+from widthwise.audits.groups import aside
 from widthwise.audits.growth import growth
 from widthwise.audits.installation import versions
 from widthwise.audits.labels import labels as look_at_labels
 from widthwise.audits.result import AuditResult, DataSummary, Generalisation, Settings, Speed
 from widthwise.audits.speed import speed as fit_speed
+from widthwise.audits.table import VALUES
 from widthwise.audits.targets import targets
 from widthwise.audits.verdict import verdict
 from widthwise.audits.verification import trial as plan_trial
@@ -51,6 +54,7 @@ def audit(
     pad: float | None = None,
     coding: Literal["centred", "raw"] = "centred",
     groups: Any = None,
+    time: Any = None,
     max_n: int = 5000,
     subsample: Literal["stratified", "first"] = "stratified",
     verify: Literal["quick", "thorough", "none"] = "quick",
@@ -73,8 +77,11 @@ def audit(
         pad: size tau of the constant coordinate tau * sqrt(d), 0 for none; chosen among 1/2, 1 and 2 by leave-one-out
             for tables and 0 for images when not given.
         coding: of the labels for dynamics: `centred` by column, or `raw` -1/+1 for two classes, as in the papers.
-        groups: one label for each row of the source; rows of a group stay in one fold. The leave-one-out that chooses the
-            ridge and ranks labels stays by row.
+        groups: what belongs together: the name of a column, which is then no feature, or one label for each row of the source.
+            Groups stay in one fold, and leave-group-out is set beside leave-one-out. Rows of equal features are always one
+            group. The leave-one-out that chooses the ridge and ranks labels stays by row.
+        time: the name of a column, which is then no feature, or one number or date for each row of the source: every block of
+            rows is predicted from its past as well.
         max_n: most rows. From 8000 on, or where dense linear algebra does not fit into memory, no square matrix is
             factorised, and what is estimated carries its error (`audits.large`).
         subsample: how rows beyond `max_n` are left out: `stratified`, or the `first` ones in the order of the source.
@@ -96,10 +103,9 @@ def audit(
     _arguments(max_n, seed, pad)
     _choice("verify", verify, ("quick", "thorough", "none"))
     _choice("subsample", subsample, ("stratified", "first"))
-    whole = load(data, y, target=target, task=task)
+    whole = load(data, y, target=target, task=task, aside=aside(groups, time))
     ds, chosen_rows, how = _rows(whole, max_n, subsample, seed)
-    if groups is not None:
-        ds = replace(ds, notes=(*ds.notes, "Rows of a group stay in one fold."))
+    ds, bonds = tie(ds, whole, chosen_rows, groups=groups, time=time)
     coded = targets(ds, coding)
     # Square matrices held at once: kernel, its shifted factor, its inverse, a fold's blocks.
     free = available_memory()
@@ -109,9 +115,9 @@ def audit(
     parts = folds(
         ds.y,
         task=ds.task,
-        k=min(FOLDS, ds.n),
+        k=min(FOLDS, ds.n if bonds.together is None else len(bonds.together.names)),
         seed=seed,
-        groups=None if groups is None else _groups(groups, whole.n)[chosen_rows],
+        groups=None if bonds.together is None else bonds.together.labels,
     )
     settings = Settings(
         target=target,
@@ -119,6 +125,8 @@ def audit(
         scale=scale,
         pad=pad,
         coding=coding,
+        groups=_said(groups),
+        time=_said(time),
         max_n=max_n,
         subsample=subsample,
         verify=verify,
@@ -146,6 +154,7 @@ def audit(
             generalising.generalisation(ds, chosen, parts, known.complexity),
             growth=growth(ds, chosen, Y, folds=len(parts), seed=seed),
         )
+        found, findings = dependence(known, Y, found, bonds=bonds, seed=seed)
 
         compared: list[Generalisation] = []
 
@@ -185,7 +194,13 @@ def audit(
         settings=settings,
         versions={**versions(), "device": device_line()},
         how=known.how,
+        findings=findings,
     )
+
+
+def _said(given: Any) -> str | None:
+    """How an argument that may be a column or values is written down."""
+    return given if given is None or isinstance(given, str) else VALUES
 
 
 def _dense(
@@ -227,13 +242,6 @@ def _arguments(max_n: int, seed: int, pad: float | None) -> None:
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise UsageError(f"{name} must be one of {', '.join(allowed)}; {value!r} came")
-
-
-def _groups(groups: Any, n: int) -> Any:
-    labels = np.asarray(groups)
-    if labels.shape != (n,):
-        raise DataError(f"groups must hold one label for each of the {n} rows; shape {labels.shape} came")
-    return labels
 
 
 def _rows(ds: Dataset, max_n: int, subsample: str, seed: int) -> tuple[Dataset, Int[np.ndarray, " m"], str]:

@@ -40,6 +40,16 @@ import click
     show_default=True,
     help="Labels one-vs-rest centred by column, or raw -1/+1 for two classes as in the papers.",
 )
+@click.option(
+    "--groups",
+    metavar="COL",
+    help="Column of what belongs together (a patient, a site): no feature; left out whole, and kept in one fold.",
+)
+@click.option(
+    "--time",
+    metavar="COL",
+    help="Column of a number or date: no feature; the future is predicted from the past as well.",
+)
 @click.option("--max-n", type=int, default=5000, show_default=True, help="Most rows; larger data are subsampled.")
 @click.option(
     "--subsample",
@@ -111,7 +121,7 @@ def _printer(silent_to_the_end: bool) -> Any:
     """Print each answer as it comes, numbered as on the page."""
     from dataclasses import replace  # noqa: PLC0415
 
-    from widthwise.audits import page, sections  # noqa: PLC0415
+    from widthwise.audits import labels_section, page, sections  # noqa: PLC0415
     from widthwise.pages import Section  # noqa: PLC0415
     from widthwise.pages.terminal import print_section  # noqa: PLC0415
 
@@ -138,7 +148,7 @@ def _printer(silent_to_the_end: bool) -> Any:
             case "generalisation":
                 found = [(2, sections.generalisation_section(data, answer))]
             case "labels":
-                found = [(3, sections.labels_section(data, answer))]
+                found = [(3, labels_section.labels_section(data, answer))]
             case _:
                 found = [
                     (4, sections.width_section(data, speed[0], answer)),

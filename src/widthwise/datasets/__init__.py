@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from widthwise.datasets import synthetic
 from widthwise.datasets.coding import Coding, decode, encode
-from widthwise.datasets.dataset import Dataset, Task
+from widthwise.datasets.dataset import Dataset, Recipe, SourceColumn, Task
 from widthwise.datasets.features import Features, Scale, prepare, resolve_scale
 from widthwise.datasets.sampling import folds, stratified_rows
 from widthwise.datasets.sources import known_names, load
@@ -19,7 +19,9 @@ __all__ = [
     "Coding",
     "Dataset",
     "Features",
+    "Recipe",
     "Scale",
+    "SourceColumn",
     "Task",
     "decode",
     "encode",

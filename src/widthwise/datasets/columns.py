@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from widthwise.datasets.dataset import SourceColumn
 from widthwise.datasets.names import Cell, cells_listed, counted, listed, quoted
 from widthwise.errors import DataError, ResourceError
 
@@ -34,6 +35,7 @@ class Columns:
         X: the numbers.
         names: one per column of X: the source column, or `column=category`.
         codes: category codes of each one-hot source column by name, for the search for leaks.
+        columns: of the source that were encoded, in order.
         notes: what was done.
         alerts: what to look at.
     """
@@ -41,6 +43,7 @@ class Columns:
     X: Float[np.ndarray, "n p"]
     names: tuple[str, ...]
     codes: dict[str, Int[np.ndarray, " n"]]
+    columns: tuple[SourceColumn, ...]
     notes: tuple[str, ...]
     alerts: tuple[str, ...]
 
@@ -99,7 +102,52 @@ def encode_columns(frame: pd.DataFrame) -> Columns:
         notes.append(f"{counted(len(hot), 'column')} one-hot, giving {counted(width, 'column')}: {listed(hot)}.")
     X, names = _joined(parts, len(frame))
     codes_by_name = {name: part[0] for name, part in parts if isinstance(part, tuple)}
-    return Columns(X=X, names=names, codes=codes_by_name, notes=tuple(notes), alerts=tuple(alerts))
+    columns = tuple(
+        SourceColumn(name=name, categories=tuple(part[1]) if isinstance(part, tuple) else None) for name, part in parts
+    )
+    return Columns(X=X, names=names, codes=codes_by_name, columns=columns, notes=tuple(notes), alerts=tuple(alerts))
+
+
+def encode_like(frame: pd.DataFrame, columns: Sequence[SourceColumn]) -> Columns:
+    """Encode the columns of another frame as those of a first one were.
+
+    A category that the first frame did not hold is 0 in all of its columns, with an alert.
+
+    Args:
+        frame: holds every column by name, and any others.
+        columns: of the first frame.
+
+    Raises:
+        DataError: naming the first five cells that are missing or no numbers where numbers were; for dates and complex numbers.
+    """
+    parts: list[tuple[str, Any]] = []
+    alerts: list[str] = []
+    gaps: list[Cell] = []
+    for wanted in columns:
+        values = _values_like(frame[wanted.name], wanted)
+        gaps += [(int(i), wanted.name, "nothing") for i in np.flatnonzero(_missing(values))]
+        if wanted.categories is None:
+            if values.dtype.kind != "f":
+                words: list[Cell] = [(i, wanted.name, v) for i, v in enumerate(values.tolist()) if v is not None]
+                raise DataError(
+                    f"column {quoted(wanted.name)} holds numbers in the rows trained on and must hold numbers here; "
+                    f"{cells_listed(words)}"
+                )
+            parts.append((wanted.name, values))
+            continue
+        place = {category: code for code, category in enumerate(wanted.categories)}
+        codes = np.fromiter((place.get(v, -1) for v in values.tolist()), dtype=np.intp, count=len(values))
+        new = sorted({str(v) for v, code in zip(values.tolist(), codes.tolist(), strict=True) if code < 0 and v})
+        if new:
+            alerts.append(
+                f"Column {quoted(wanted.name)} holds {counted(len(new), 'category', 'categories')} that no row trained on has, "
+                f"in {counted(int(np.sum(codes < 0)), 'row')}: {listed(new)}; they are none of the known ones."
+            )
+        parts.append((wanted.name, (codes, np.asarray(wanted.categories, dtype=object))))
+    if gaps:
+        raise DataError(f"features must not be missing; {cells_listed(gaps)}. Fill them in or remove the rows.")
+    X, names = _joined(parts, len(frame))
+    return Columns(X=X, names=names, codes={}, columns=tuple(columns), notes=(), alerts=tuple(alerts))
 
 
 def _joined(parts: Sequence[tuple[str, Any]], n: int) -> tuple[Float[np.ndarray, "n p"], tuple[str, ...]]:
@@ -115,7 +163,8 @@ def _joined(parts: Sequence[tuple[str, Any]], n: int) -> tuple[Float[np.ndarray,
     for name, part in parts:
         if isinstance(part, tuple):
             codes, categories = part
-            X[np.arange(n), at + codes] = 1.0
+            known = np.flatnonzero(codes >= 0)
+            X[known, at + codes[known]] = 1.0
             names += [f"{name}={c}" for c in categories]
             at += len(categories)
         else:
@@ -123,6 +172,13 @@ def _joined(parts: Sequence[tuple[str, Any]], n: int) -> tuple[Float[np.ndarray,
             names.append(name)
             at += 1
     return X, tuple(names)
+
+
+def _values_like(column: pd.Series[Any], wanted: SourceColumn) -> np.ndarray:
+    """Values as those of the first column: text where that held categories, whatever these would be taken for alone."""
+    if wanted.categories is not None and getattr(column.dtype, "kind", "O") not in "Mmc":
+        return _texts(column.tolist(), np.asarray(column.isna()))
+    return _values(column, wanted.name)
 
 
 def _values(column: pd.Series[Any], name: str) -> np.ndarray:

@@ -6,7 +6,8 @@ Nothing here scales features (`features`), codes targets (`coding`) or reads fil
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,34 @@ from widthwise.errors import UsageError
 
 Task = Literal["classification", "regression"]
 Kind = Literal["table", "image"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceColumn:
+    """A column of the source that became features.
+
+    Attributes:
+        name: raw.
+        categories: of a one-hot column, in the order of its features; None for numbers.
+    """
+
+    name: str
+    categories: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How the features came from the source, so that another table can be read in the same way.
+
+    Attributes:
+        columns: of the source, in the order of their features.
+        kept: numbers of the encoded columns that vary and are features.
+        left_out: columns of the source that are no features.
+    """
+
+    columns: tuple[SourceColumn, ...]
+    kept: tuple[int, ...]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,6 +66,9 @@ class Dataset:
         notes: what reading did, one sentence each.
         alerts: what a user should look at, one sentence each.
         rows: row number of each row in the source, 0-based.
+        beside: values of columns that were set aside, and of the identifier, as they came, by raw name.
+        identifier: name of a column whose value is different in every row and that names the rows; None without one.
+        recipe: how the features came from the source.
     """
 
     X: Float[np.ndarray, "n d"]
@@ -52,6 +84,9 @@ class Dataset:
     notes: tuple[str, ...]
     alerts: tuple[str, ...]
     rows: Int[np.ndarray, " n"]
+    beside: Mapping[str, np.ndarray] = field(default_factory=dict)
+    identifier: str | None = None
+    recipe: Recipe | None = None
 
     @property
     def n(self) -> int:
@@ -98,4 +133,5 @@ class Dataset:
             raise UsageError(
                 f"row numbers must be below {self.n}, the number of rows; got {where.min()} to {where.max()}"
             )
-        return replace(self, X=self.X[where], y=self.y[where], rows=self.rows[where])
+        beside = {name: values[where] for name, values in self.beside.items()}
+        return replace(self, X=self.X[where], y=self.y[where], rows=self.rows[where], beside=beside)

@@ -43,7 +43,13 @@ def resolve_scale(scale: Scale, kind: Kind) -> Literal["standardise", "unit", "n
     return "standardise" if kind == "table" else "unit"
 
 
-def prepare(X: ArrayLike, *, scale: Literal["standardise", "unit", "none"], tau: float) -> Features:
+def prepare(
+    X: ArrayLike,
+    *,
+    scale: Literal["standardise", "unit", "none"],
+    tau: float,
+    like: Float[np.ndarray, "m d"] | None = None,
+) -> Features:
     r"""Scale features.
 
     .. math::
@@ -64,6 +70,7 @@ def prepare(X: ArrayLike, *, scale: Literal["standardise", "unit", "none"], tau:
         scale: what to do; see `resolve_scale` for "auto".
         tau: size of the constant coordinate, dimensionless for "standardise" and "unit", in units of X for
             "none".
+        like: rows whose means, deviations and mean norm are used instead of those of X, such as the training rows.
 
     Returns:
         The scaled features with the steps in words.
@@ -84,17 +91,23 @@ def prepare(X: ArrayLike, *, scale: Literal["standardise", "unit", "none"], tau:
         i, j = np.argwhere(~np.isfinite(rows))[0]
         raise DataError(f"features must be finite; row {i}, column {j} holds {rows[i, j]} (counted from 0)")
 
+    reference = rows if like is None else np.ascontiguousarray(like, dtype=np.float64)
+    if reference.shape[1] != rows.shape[1]:
+        raise DataError(
+            f"rows must have the {reference.shape[1]} columns of those they are scaled like; {rows.shape[1]} came"
+        )
     steps: list[str] = []
     constant = tau
     if scale == "standardise":
-        rows, flat = _standardised(rows)
+        rows, flat = _standardised(rows, reference)
         steps.append(f"each of {counted(rows.shape[1], 'column')} minus its mean, over its standard deviation")
         if flat:
             steps.append(f"{counted(flat, 'constant column')} set to 0")
         constant = tau * math.sqrt(rows.shape[1])
     elif scale == "unit" and tau > 0:
-        rows = np.ldexp(rows, -_exponent(np.abs(rows).max()))  # the rows lose a common factor, as the norms do
-        constant = tau * float(_norms(rows).mean())
+        exponent = -_exponent(np.abs(reference).max())  # the rows lose a common factor, as the norms do
+        rows = np.ldexp(rows, exponent)
+        constant = tau * float(_norms(np.ldexp(reference, exponent)).mean())
     if tau > 0:
         rows = np.column_stack((rows, np.full(len(rows), constant)))
         steps.append(f"constant coordinate appended: {_words(scale, tau)}")
@@ -122,15 +135,22 @@ def _norms(rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
     return np.asarray(np.sqrt(np.add.reduce(rows * rows, axis=1)))
 
 
-def _standardised(X: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, "n d"], int]:
-    """Standardised columns, and how many were constant (now zeros)."""
-    flat = X.max(axis=0) == X.min(axis=0)
-    z = np.ldexp(X, -_exponent(np.abs(X).max(axis=0)))
-    z -= z.mean(axis=0)
-    z -= z.mean(axis=0)  # the rounding of the first mean
-    deviation = np.sqrt((z * z).mean(axis=0))
+def _standardised(X: Float[np.ndarray, "n d"], like: Float[np.ndarray, "m d"]) -> tuple[Float[np.ndarray, "n d"], int]:
+    """Columns standardised by the means and deviations of others, and how many of those were constant (now zeros)."""
+    flat = like.max(axis=0) == like.min(axis=0)
+    exponent = -_exponent(np.abs(like).max(axis=0))
+    z = np.ldexp(like, exponent)
+    first = z.mean(axis=0)
+    z -= first
+    second = z.mean(axis=0)  # the rounding of the first mean
+    z -= second
+    deviation = np.where(flat, 1.0, np.sqrt((z * z).mean(axis=0)))
+    if X is not like:
+        z = np.ldexp(X, exponent)
+        z -= first
+        z -= second
     z[:, flat] = 0.0
-    z /= np.where(flat, 1.0, deviation)
+    z /= deviation
     return z, int(flat.sum())
 
 

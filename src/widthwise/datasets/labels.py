@@ -38,6 +38,7 @@ def read_labels(
     name: str,
     task: Literal["auto", "classification", "regression"] = "auto",
     published: tuple[Task, tuple[str, ...]] | None = None,
+    like: tuple[Task, tuple[str, ...]] | None = None,
 ) -> Labels:
     """Turn a target column into codes or numbers.
 
@@ -47,6 +48,8 @@ def read_labels(
         name: the target's name, for messages.
         task: the task, or "auto" for a guess.
         published: task and class names of a public set whose values are the codes 0..k-1.
+        like: task and class names of other rows, whose codes these get; a class that they lack gets a code from k on, with an
+            alert.
 
     Returns:
         Codes in the order of the sorted classes (numeric order for numbers), or float64 targets.
@@ -59,6 +62,8 @@ def read_labels(
     alerts: list[str] = []
     flat = _flat(values, name, notes)
     plain = _plain(flat, name, alerts)
+    if like is not None:
+        return _labels_like(plain, name=name, published=published, like=like, notes=notes, alerts=alerts)
     if task != "auto":
         chosen, reason = task, "given"
     elif published is not None:
@@ -73,6 +78,36 @@ def read_labels(
     else:
         codes, classes = _codes(plain, name, notes, alerts)
     return Labels(y=codes, task=chosen, task_reason=reason, classes=classes, notes=tuple(notes), alerts=tuple(alerts))
+
+
+def _labels_like(
+    plain: np.ndarray,
+    *,
+    name: str,
+    published: tuple[Task, tuple[str, ...]] | None,
+    like: tuple[Task, tuple[str, ...]],
+    notes: list[str],
+    alerts: list[str],
+) -> Labels:
+    task, classes = like
+    reason = "that of the rows trained on"
+    if task == "regression":
+        y = _quantities(plain, name, alerts, varying=False)
+        return Labels(y=y, task=task, task_reason=reason, classes=(), notes=tuple(notes), alerts=tuple(alerts))
+    named = published[1] if published is not None and published[1] else None
+    found = [_class_name(named[int(v)] if named else v) for v in plain.tolist()]
+    place = {c: code for code, c in enumerate(classes)}
+    new = sorted(set(found) - set(place))
+    place |= {c: len(classes) + more for more, c in enumerate(new)}
+    codes = np.asarray([place[c] for c in found], dtype=np.intp)
+    if new:
+        rows = int(np.sum(codes >= len(classes)))
+        alerts.append(
+            f"Target {quoted(name)} holds {counted(len(new), 'class', 'classes')} that no row trained on has, in "
+            f"{counted(rows, 'row')}: {listed(new)}. No model can predict them; these rows count as errors. Known: "
+            f"{listed(classes)}."
+        )
+    return Labels(y=codes, task=task, task_reason=reason, classes=classes, notes=tuple(notes), alerts=tuple(alerts))
 
 
 def _flat(values: Any, name: str, notes: list[str]) -> np.ndarray:
@@ -177,13 +212,13 @@ def _numbers(texts: list[str], name: str) -> np.ndarray:
     return numbers
 
 
-def _quantities(plain: np.ndarray, name: str, alerts: list[str]) -> Float[np.ndarray, " n"]:
+def _quantities(plain: np.ndarray, name: str, alerts: list[str], varying: bool = True) -> Float[np.ndarray, " n"]:
     if plain.dtype.kind not in "biuf":
         cells = [(i, name, v) for i, v in enumerate(plain.tolist()) if not _PLAIN_NUMBER.fullmatch(v)]
         if cells:
             raise DataError(f"regression needs numbers as targets; {cells_listed(cells)}")
     y = plain.astype(np.float64)
-    if y.size and bool((y == y[0]).all()):
+    if varying and y.size and bool((y == y[0]).all()):
         raise DataError(
             f"target {quoted(name)} must vary; all {len(y)} rows hold {y[0]:g}: nothing to learn. "
             "Check that it is the right column."

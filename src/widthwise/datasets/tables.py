@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from widthwise.datasets.columns import encode_columns
-from widthwise.datasets.dataset import Dataset, Task
+from widthwise.datasets.columns import encode_columns, encode_like
+from widthwise.datasets.dataset import Dataset, Recipe, SourceColumn, Task
 from widthwise.datasets.labels import Labels, read_labels
 from widthwise.datasets.names import Cell, cells_listed, counted, did_you_mean, listed, quoted
 from widthwise.errors import DataError, UsageError
@@ -35,6 +35,8 @@ def from_frame(
     y: Any = None,
     notes: Sequence[str] = (),
     alerts: Sequence[str] = (),
+    aside: Sequence[str] = (),
+    like: Dataset | None = None,
 ) -> Dataset:
     """Make a data set of a DataFrame.
 
@@ -46,12 +48,14 @@ def from_frame(
         y: labels, if they are not in the frame.
         notes: what was noted before.
         alerts: what was noticed before.
+        aside: columns that are no features; their values are kept in `Dataset.beside`.
+        like: data whose columns, categories and classes these rows share.
 
     Returns:
         The data set; its rows are the frame's rows in order.
 
     Raises:
-        DataError: if columns share a name, the target is missing, or the values cannot be used
+        DataError: if columns share a name, the target or another column is missing, or the values cannot be used
             (`encode_columns`, `read_labels`).
         UsageError: if the target is not named and cannot be guessed, or named beside `y`.
     """
@@ -67,10 +71,20 @@ def from_frame(
     else:
         name = _target_column(list(frame.columns), target, source, said)
         labels_from, features = frame[name], frame.drop(columns=name)
+    beside = {column: _set_aside(frame, column, name, source) for column in aside}
+    features = features.drop(columns=list(beside))
+    if like is not None:
+        return _from_frame_like(
+            features, labels_from, name=name, source=source, notes=said, alerts=alerts, beside=beside, like=like
+        )
     _check_size(len(frame), features.shape[1], source)
     labels = read_labels(labels_from, name=name, task=task)
     _check_lengths(len(frame), len(labels.y))
     columns = encode_columns(features)
+    identifier = _identifier(features)
+    if identifier is not None:
+        beside[identifier] = features[identifier].to_numpy(dtype=object)
+    encoded = {column.name for column in columns.columns}
     return assemble(
         columns.X,
         labels,
@@ -80,6 +94,96 @@ def from_frame(
         notes=(*said, *columns.notes),
         alerts=(*alerts, *columns.alerts),
         codes=columns.codes,
+        beside=beside,
+        identifier=identifier,
+        columns=columns.columns,
+        left_out=(*aside, *(str(c) for c in features.columns if c not in encoded)),
+    )
+
+
+def _set_aside(frame: pd.DataFrame, column: str, target: str, source: str) -> np.ndarray:
+    if column == target and column in frame.columns:
+        raise UsageError(f"column {quoted(column)} is the target; it cannot be set aside as well. Name another column")
+    if column not in frame.columns:
+        raise DataError(
+            f"column {quoted(column)} is not in {quoted(source)}{did_you_mean(column, frame.columns) or '.'} "
+            f"Columns: {listed(list(frame.columns), limit=20)}"
+        )
+    return frame[column].to_numpy(dtype=object)
+
+
+def _identifier(features: pd.DataFrame) -> str | None:
+    """The column that names the rows: different in every row, and text, or called like one, or counting the rows."""
+    if len(features) < IDENTIFIER_ROWS:
+        return None
+    found: list[tuple[bool, str]] = []
+    for name, column in features.items():
+        if not column[: 2 * IDENTIFIER_ROWS].is_unique or not column.is_unique or bool(column.isna().any()):
+            continue
+        called = _IDENTIFIER.fullmatch(str(name)) is not None
+        kind = getattr(column.dtype, "kind", "O")
+        if kind in "iu":
+            counting = called or int(column.max()) - int(column.min()) == len(column) - 1
+        else:
+            texts = column.tolist()
+            counting = kind not in "fbcMm" and all(isinstance(v, str) for v in texts)
+            counting = counting and any(not _number(v) for v in texts)
+        if counting:
+            found.append((not called, str(name)))
+    return min(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _from_frame_like(
+    features: pd.DataFrame,
+    labels_from: Any,
+    *,
+    name: str,
+    source: str,
+    notes: Sequence[str],
+    alerts: Sequence[str],
+    beside: Mapping[str, np.ndarray],
+    like: Dataset,
+) -> Dataset:
+    if like.recipe is None:
+        raise UsageError("rows like others need to know how those were read: load them with widthwise.load")
+    wanted, there = [column.name for column in like.recipe.columns], [str(c) for c in features.columns]
+    missing = [column for column in wanted if column not in there]
+    if missing:
+        hint = did_you_mean(missing[0], [c for c in there if c not in wanted])
+        raise DataError(
+            f"{quoted(source)} must hold the columns that {quoted(like.source)} has; {counted(len(missing), 'column')} missing: "
+            f"{listed(missing)}{hint or '.'} Columns: {listed(there, limit=20)}"
+        )
+    known = {*wanted, *like.recipe.left_out, like.target_name}
+    extra = [column for column in there if column not in known]
+    said = list(notes)
+    if extra:
+        said.append(
+            f"{counted(len(extra), 'column')} of {quoted(source)} left out, unknown to {quoted(like.source)}: {listed(extra)}."
+        )
+    labels = read_labels(labels_from, name=name, like=(like.task, like.classes))
+    columns = encode_like(features, like.recipe.columns)
+    if like.identifier in features.columns:
+        beside = {**beside, str(like.identifier): features[like.identifier].to_numpy(dtype=object)}
+    return assemble(
+        columns.X,
+        labels,
+        names=columns.names,
+        target_name=name,
+        source=source,
+        notes=said,
+        alerts=(*alerts, *columns.alerts),
+        beside=beside,
+        identifier=like.identifier if like.identifier in beside else None,
+        like=like,
     )
 
 
@@ -95,6 +199,11 @@ def assemble(
     image_shape: tuple[int, ...] | None = None,
     codes: Mapping[str, Int[np.ndarray, " n"]] | None = None,
     rows: Int[np.ndarray, " n"] | None = None,
+    beside: Mapping[str, np.ndarray] | None = None,
+    identifier: str | None = None,
+    columns: Sequence[SourceColumn] | None = None,
+    left_out: Sequence[str] = (),
+    like: Dataset | None = None,
 ) -> Dataset:
     """Check numeric features and join them with their labels.
 
@@ -112,12 +221,18 @@ def assemble(
         image_shape: shape of an image, if the columns are pixels.
         codes: category codes of the source columns that became one-hot, by name.
         rows: row numbers in the source, if not 0..n-1.
+        beside: values of columns that are no features.
+        identifier: the column among them that names the rows.
+        columns: of the source that X was encoded from; one number each when not given.
+        left_out: columns of the source that are no features.
+        like: data whose features these rows share: columns that were left out there are left out here.
 
     Raises:
         DataError: for fewer than three rows, no column, rows and labels of different number, values that are
             not finite, or if all columns are constant.
     """
-    _check_size(len(X), X.shape[1], source)
+    if like is None:
+        _check_size(len(X), X.shape[1], source)
     _check_lengths(len(X), len(labels.y))
     said, seen = [*notes, *labels.notes], [*alerts, *labels.alerts]
     if X.dtype.kind in "iu" and X.size and int(np.abs(X).max()) > 2**53:
@@ -128,6 +243,27 @@ def assemble(
         bad = np.argwhere(~np.isfinite(numbers))
         cells: list[Cell] = [(int(i), kept[j], numbers[i, j]) for i, j in bad]
         raise DataError(f"features must be finite numbers; {cells_listed(cells)}. Fill them in or remove the rows.")
+    if like is not None:
+        numbers = _columns_like(numbers, source, image_shape, like)
+        return Dataset(
+            X=numbers,
+            y=labels.y,
+            task=labels.task,
+            task_reason=labels.task_reason,
+            classes=labels.classes,
+            feature_names=like.feature_names,
+            target_name=target_name,
+            source=source,
+            kind=like.kind,
+            image_shape=like.image_shape,
+            notes=tuple(said),
+            alerts=tuple(seen),
+            rows=np.arange(len(numbers)) if rows is None else rows,
+            beside=beside or {},
+            identifier=identifier,
+            recipe=like.recipe,
+        )
+    positions = np.arange(numbers.shape[1])
     if image_shape is None:
         constant = numbers.max(axis=0) == numbers.min(axis=0)
         if constant.all():
@@ -137,6 +273,7 @@ def assemble(
             said.append(f"{counted(len(gone), 'constant column')} left out: {listed(gone)}.")
             numbers = numbers[:, ~constant]
             kept = tuple(kept[j] for j in np.flatnonzero(~constant))
+            positions = np.flatnonzero(~constant)
         seen += _suspicious(numbers, kept, labels, codes or {})
     return Dataset(
         X=numbers,
@@ -152,7 +289,28 @@ def assemble(
         notes=tuple(said),
         alerts=tuple(seen),
         rows=np.arange(len(numbers)) if rows is None else rows,
+        beside=beside or {},
+        identifier=identifier,
+        recipe=Recipe(
+            columns=tuple(columns) if columns is not None else tuple(SourceColumn(name=name) for name in names),
+            kept=tuple(int(j) for j in positions),
+            left_out=tuple(left_out),
+        ),
     )
+
+
+def _columns_like(
+    X: Float[np.ndarray, "n p"], source: str, image_shape: tuple[int, ...] | None, like: Dataset
+) -> Float[np.ndarray, "n d"]:
+    """The columns of X that are features of other data."""
+    if like.recipe is None:
+        raise UsageError("rows like others need to know how those were read: load them with widthwise.load")
+    wanted = sum(len(column.categories or ("",)) for column in like.recipe.columns)
+    if X.shape[1] != wanted or (like.image_shape is not None and image_shape != like.image_shape):
+        came = f"{X.shape[1]} columns" if like.image_shape is None or image_shape is None else f"images {image_shape}"
+        held = f"{wanted} columns" if like.image_shape is None or image_shape is None else f"images {like.image_shape}"
+        raise DataError(f"{quoted(source)} must hold {held}, as {quoted(like.source)} does; {came} came")
+    return np.ascontiguousarray(X[:, list(like.recipe.kept)])
 
 
 def _target_column(columns: list[str], target: str | None, source: str, notes: list[str]) -> str:

@@ -8,9 +8,11 @@ from widthwise.theory.cross_validation import (
     NestedScores,
     forward_blocks,
     generalised_cross_validation,
+    leave_groups_out,
     leave_one_out,
     nested_scores,
 )
+from widthwise.theory.dependence import GroupedMean, grouped_mean, random_past
 from widthwise.theory.dynamics import (
     Spectrum,
     TestCurve,
@@ -98,6 +100,7 @@ __all__ = [
     "Conflicts",
     "EarlyStopping",
     "ForwardBlocks",
+    "GroupedMean",
     "LabelNoiseCurve",
     "LearningCurve",
     "LeaveOneOut",
@@ -133,6 +136,7 @@ __all__ = [
     "fixed_design_risk",
     "forward_blocks",
     "generalised_cross_validation",
+    "grouped_mean",
     "half_lives",
     "input_separation",
     "interpolation_rate",
@@ -142,6 +146,7 @@ __all__ = [
     "largest_stable_rate",
     "largest_stable_sgd_rate",
     "learning_curve",
+    "leave_groups_out",
     "leave_one_out",
     "log_sample_complexity",
     "log_size_complexity",
@@ -157,6 +162,7 @@ __all__ = [
     "quadratic_constant",
     "rademacher_margin_bound",
     "random_label_complexity",
+    "random_past",
     "recommended_rate",
     "risk",
     "separation",

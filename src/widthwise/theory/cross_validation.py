@@ -89,28 +89,32 @@ def leave_one_out(
     References:
         :cite:t:`hastie2009`, section 7.10; the block form by the same partitioned inverse.
     """
-    square(K)
-    Y = columns(y, len(K))
-    A = inverse(K, shift=ridge)
-    applied = _apply(A, Y)
-    if groups is None:
-        return _loo(A, applied, Y, center)
-    labels = np.unique(groups)
-    if len(labels) < 2:
-        raise UsageError("groups must name at least two groups; one came")
-    if len(groups) != len(K):
-        raise DataError(f"groups must name each of the {len(K)} rows of the kernel; {len(groups)} came")
-    residuals = np.empty_like(Y)
-    for label in labels:
-        out = np.nonzero(groups == label)[0]
-        residuals[out] = _block_residuals(applied, Y, out, center)
-    return LeaveOneOut(
-        predictions=Y - residuals,
-        residuals=residuals,
-        ridge=float(ridge),
-        solve_residual=A.residual,
-        condition=A.condition,
-    )
+    return _left_out(K, y, ridge, (groups,), center)[0]
+
+
+def leave_groups_out(
+    K: Float[np.ndarray, "n n"],
+    y: Float[np.ndarray, " n"] | Float[np.ndarray, "n k"],
+    *,
+    ridge: float,
+    groups: Sequence[Int[np.ndarray, " n"] | None],
+    center: bool = False,
+) -> tuple[LeaveOneOut, ...]:
+    """`leave_one_out` for several ways to group the same rows, from one inverse.
+
+    Args:
+        K: kernel matrix of all rows.
+        y: targets, one column for each output.
+        ridge: r, at least zero, in the units of K.
+        groups: for each answer the labels of its groups, or None for each row alone.
+        center: subtract the mean of the remaining rows' targets before each fit and add it to the prediction.
+
+    Raises:
+        SingularKernelError: if K + r I is singular to working precision.
+        DataError: if the shapes do not fit.
+        UsageError: if there is only one group.
+    """
+    return _left_out(K, y, ridge, groups, center)
 
 
 def nested_scores(
@@ -255,6 +259,39 @@ def generalised_cross_validation(
     Y = columns(y, len(K))
     A = inverse(K, shift=ridge)
     return float(len(K) * np.sum((A.matrix @ Y) ** 2) / np.trace(A.matrix) ** 2)
+
+
+def _left_out(
+    K: np.ndarray, y: np.ndarray, ridge: float, groups: Sequence[np.ndarray | None], center: bool
+) -> tuple[LeaveOneOut, ...]:
+    square(K)
+    Y = columns(y, len(K))
+    for labels in groups:
+        if labels is not None and len(labels) != len(K):
+            raise DataError(f"groups must name each of the {len(K)} rows of the kernel; {len(labels)} came")
+        if labels is not None and np.all(labels == labels[0]):
+            raise UsageError("groups must name at least two groups; one came")
+    A = inverse(K, shift=ridge)
+    applied = _apply(A, Y)
+    found = []
+    for labels in groups:
+        if labels is None:
+            found.append(_loo(A, applied, Y, center))
+            continue
+        residuals = np.empty_like(Y)
+        order = np.argsort(labels, kind="stable")
+        for out in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
+            residuals[out] = _block_residuals(applied, Y, out, center)
+        found.append(
+            LeaveOneOut(
+                predictions=Y - residuals,
+                residuals=residuals,
+                ridge=float(ridge),
+                solve_residual=A.residual,
+                condition=A.condition,
+            )
+        )
+    return tuple(found)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
