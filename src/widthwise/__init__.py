@@ -14,6 +14,7 @@ _NAMES = {
     "AuditResult": "widthwise.audits.result",
     "ConditionsResult": "widthwise.audits.conditions",
     "Dataset": "widthwise.datasets.dataset",
+    "LabelNoiseDetector": "widthwise.estimators.label_noise",
     "audit": "widthwise.audits.workflow",
     "conditions": "widthwise.audits.conditions",
     "load": "widthwise.datasets.sources",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from widthwise.audits.workflow import audit
     from widthwise.datasets.dataset import Dataset
     from widthwise.datasets.sources import load
+    from widthwise.estimators.label_noise import LabelNoiseDetector
     from widthwise.sweeps.sweep import sweep
     from widthwise.training.descent import train
 
@@ -62,6 +64,7 @@ __all__ = [
     "AuditResult",
     "ConditionsResult",
     "Dataset",
+    "LabelNoiseDetector",
     "__version__",
     "atlas",
     "audit",

@@ -60,6 +60,7 @@ from widthwise.theory.label_noise import (
     separation,
     wilson,
 )
+from widthwise.theory.label_quality import LabelQuality, label_quality, target_quality
 from widthwise.theory.learnability import (
     PowerSeries,
     arctan_constant,
@@ -102,6 +103,7 @@ __all__ = [
     "ForwardBlocks",
     "GroupedMean",
     "LabelNoiseCurve",
+    "LabelQuality",
     "LearningCurve",
     "LeaveOneOut",
     "LogisticCurve",
@@ -142,6 +144,7 @@ __all__ = [
     "interpolation_rate",
     "interpolation_ratio",
     "label_noise_curve",
+    "label_quality",
     "largest_logistic_rate",
     "largest_stable_rate",
     "largest_stable_sgd_rate",
@@ -179,6 +182,7 @@ __all__ = [
     "steps_to",
     "structure",
     "sum_constant",
+    "target_quality",
     "test_curve",
     "training_curve",
     "width_conditions",

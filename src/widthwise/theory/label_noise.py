@@ -102,10 +102,15 @@ def margins(scores: Float[np.ndarray, "n classes"], labels: Int[np.ndarray, " n"
     return Margins(margin=(own - others.max(axis=1)) / 2.0, suggested=np.argmax(scores, axis=1))
 
 
-def wilson(successes: int, n: int) -> Proportion:
-    r"""Share of rows with its 95 % Wilson score interval.
+def wilson(successes: int, n: int, *, quantile: float = NORMAL_95) -> Proportion:
+    r"""Share of rows with its Wilson score interval, 95 % unless another quantile is given.
 
     .. math:: \frac{p + z^2/2n \pm z\sqrt{p(1-p)/n + z^2/4n^2}}{1 + z^2/n}
+
+    Args:
+        successes: rows that count.
+        n: rows in all.
+        quantile: z, of the standard normal distribution.
 
     Raises:
         UsageError: if there are no rows, or more successes than rows.
@@ -116,9 +121,9 @@ def wilson(successes: int, n: int) -> Proportion:
     count(n, "n")
     if not 0 <= successes <= n:
         raise UsageError(f"successes must lie between 0 and {n}; {successes!r} came")
-    share, z2 = successes / n, NORMAL_95**2
+    share, z2 = successes / n, quantile**2
     centre = share + z2 / (2 * n)
-    spread = NORMAL_95 * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2))
+    spread = quantile * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2))
     scale = 1 + z2 / n
     # At 0 and n successes the ends are exactly 0 and 1; rounding must not leave them a hair away.
     low = 0.0 if successes == 0 else (centre - spread) / scale
