@@ -162,7 +162,7 @@ class LabelNoiseDetector(Persistent):
         some = np.arange(n)
         if n > PREVIEW:
             some = np.sort(np.random.default_rng(self.random_state).choice(n, PREVIEW, replace=False))
-        scaled = {pad: prepare(X, scale=self.scale, tau=pad).X for pad in pads}  # type: ignore[arg-type]
+        scaled = {pad: prepare(X, scale=self.scale, tau=pad).X for pad in pads}
         tried: list[_HeldOut] = []
         for pad, rows in scaled.items():
             K = kernel(rows[some])
