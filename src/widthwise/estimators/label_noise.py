@@ -24,7 +24,7 @@ PADS = (0.5, 1.0, 2.0)
 # Ridges over the mean of the kernel's diagonal, half a decade apart: noise of 40 % asks for ten, clean labels for next to nothing.
 RIDGES = tuple(10.0 ** (e / 2.0) for e in range(-9, 4))
 # Rows whose eigendecomposition answers for every ridge: of more rows, so many choose pad and ridge for all.
-PREVIEW = 1000
+PREVIEW = 600
 # Kernel, factor, inverse, and what LAPACK copies.
 MATRICES = 4
 # Probabilities below this are this: a model that gives a zero to a label that it was given knows it no better.
