@@ -60,7 +60,6 @@ from widthwise.theory.label_noise import (
     separation,
     wilson,
 )
-from widthwise.theory.label_quality import LabelQuality, label_quality, target_quality
 from widthwise.theory.learnability import (
     PowerSeries,
     arctan_constant,
@@ -91,6 +90,7 @@ from widthwise.theory.stochastic import (
 from widthwise.theory.threshold import Threshold, logistic_threshold
 from widthwise.theory.width_facts import WidthFacts, width_facts
 from widthwise.theory.widths import CONDITIONS, WidthCondition, WidthRow, interpolation_ratio, width_conditions
+from widthwise.theory.wrong_labels import LabelQuality, label_quality, target_quality
 
 __all__ = [
     "CONDITIONS",

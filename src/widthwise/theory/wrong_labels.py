@@ -2,8 +2,9 @@ r"""How many labels are wrong, which ones, and whether that can be told from cla
 
 Held-out scores F of the classes, in any unit, are taken as sufficient: the true class of a row is k with probability
 :math:`p_k = \mathrm{softmax}(\beta F)_k`, and a true label k is recorded as j with probability :math:`T_{kj}`. Overlap is in p,
-noise in T. Two models of T are fitted by maximum likelihood: one rate for every pair of classes, whose only freedom against
-overlap is that some rows are certain; and a matrix, where the Akaike criterion asks for it. Noise that depends on the features
+noise in T. Models are fitted by maximum likelihood and chosen by Akaike's criterion: one rate for every pair of classes, whose
+only freedom against overlap is that some rows are certain; the same with an offset of each class, where some are rare; and a
+rate for each pair. Noise that depends on the features
 within a class is outside both, and counted too low: the upper end of the interval takes all that overlap could not be blamed for.
 """
 
@@ -24,7 +25,9 @@ NORMAL_90 = 1.6448536269514722
 # What must hold for a rate to be told from overlap, chosen on tables whose labels were left alone
 # (docs/decisions/0014-label-noise-beside-overlap.md).
 CERTAIN = 0.95
-MOSTLY_CERTAIN = {"one rate": 0.6, "by class": 0.7}
+MOSTLY_CERTAIN = {"one rate": 0.6, "offsets": 0.6, "by class": 0.7}
+# Rates of pairs of classes are learned from rows that are certain, or not at all.
+SOME_CERTAIN = 0.25
 ROWS_OF_A_CLASS = 20
 # Part of the disagreement laid on overlap by which the model may be wrong, as one standard deviation.
 ALLOWANCE = 0.1
@@ -37,6 +40,8 @@ SHARPEST = 15.0
 SHARP = 6.0
 # Pseudo-counts that pull the rates of classes to their common rate, and each pair of classes to its share of it.
 COMMON, PAIR = 5.0, 1.0
+# Standard deviation of the prior of an offset.
+OFFSET = 3.0
 STEPS = 300
 SETTLED = 1e-5
 # A target this many robust standard deviations from its prediction has a score of one half.
@@ -81,14 +86,20 @@ class LabelQuality:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Model:
-    """A sharpness and a matrix, with what they say of each row."""
+    """A sharpness, offsets of classes within the scores, and a matrix, with what they say of each row."""
 
+    scores: Float[np.ndarray, "n c"]
     sharpness: float
     matrix: Float[np.ndarray, "c c"]
     clean: Float[np.ndarray, "n c"]
     loss: float
     wrong: Float[np.ndarray, " n"]
     deviation: float
+
+    @property
+    def certain(self) -> float:
+        """Share of rows whose true class is certain."""
+        return float(np.mean(self.clean.max(axis=1) > CERTAIN))
 
 
 def label_quality(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"]) -> LabelQuality:
@@ -136,15 +147,18 @@ def label_quality(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"
     ambiguous = float(np.mean(np.abs(seen.margin) <= size / 4.0))
     apart = ambiguous <= MOST_AMBIGUOUS and disagreement.value <= guessing / 2.0
     none, one = _one_rate(F, labels, apart=apart)
+    # Of each model, and the parameters that it has more than one rate and a sharpness.
+    models = {"one rate": (one, 0), "offsets": (_with_offsets(F, labels, one), c - 1)}
     by_class = _by_class(F, labels, one)
-    parameters = max(c * (c - 1) - 1, 1)
-    chosen = "by class" if n * (one.loss - by_class.loss) > parameters else "one rate"
-    model = by_class if chosen == "by class" else one
-    certain = float(np.mean(model.clean.max(axis=1) > CERTAIN))
+    if by_class.certain > SOME_CERTAIN:
+        models["by class"] = (by_class, max(c * (c - 1) - 1, 1))
+    chosen = min(models, key=lambda name: n * models[name][0].loss + models[name][1])
+    model = models[chosen][0]
+    certain = model.certain
     rate = float(model.wrong.mean())
-    gap = np.inf if apart else n * (none.loss - model.loss)
+    gap = np.inf if apart else n * (none.loss - (one if chosen == "offsets" else model).loss)
     identifiable, reason = _verdict(chosen, certain, rate, gap, (n, c))
-    ranked = _ranking(F, labels, model, rate, chosen)
+    ranked = _ranking(labels, model, rate, chosen)
     spread = NORMAL_90 * float(np.hypot(model.deviation, ALLOWANCE * (disagreement.value - rate)))
     low = max(0.0, rate - spread) if identifiable else 0.0
     high = min(1.0, max(rate + spread, disagreement.value) if identifiable else disagreement.high)
@@ -224,7 +238,7 @@ def _verdict(chosen: str, certain: float, rate: float, gap: float, shape: tuple[
         )
     if rate > SMALL_RATE and gap < LIKELIHOOD_GAP:
         return False, "classes that overlap explain these labels as well as wrong labels would"
-    how = "the same rate for all classes" if chosen == "one rate" else "a rate of its own for each pair of classes"
+    how = "a rate of its own for each pair of classes" if chosen == "by class" else "the same rate for all classes"
     return (
         True,
         f"{certain:.0%} of the rows have a class that is certain, where overlap disagrees with no label; the noise fits {how}",
@@ -271,6 +285,46 @@ def symmetric_noise(classes: int, rate: float) -> Float[np.ndarray, "c c"]:
     matrix = np.full((classes, classes), rate / (classes - 1))
     np.fill_diagonal(matrix, 1.0 - rate)
     return matrix
+
+
+def _with_offsets(F: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"], start: _Model) -> _Model:
+    """One rate for all pairs of classes, and an offset of each class, pulled to zero: scores of squares know no rare class."""
+    n, c = F.shape
+    rows = np.arange(n)
+    indicator = np.zeros((n, c))
+    indicator[rows, labels] = 1.0
+
+    def loss(parameters: Float[np.ndarray, " p"]) -> tuple[float, Float[np.ndarray, " p"]]:
+        sharpness, rate, offsets = float(np.exp(parameters[0])), float(parameters[1]), parameters[2:]
+        clean = scipy.special.softmax(sharpness * F + offsets, axis=1)
+        own = clean[rows, labels]
+        kept = 1.0 - rate * c / (c - 1)
+        given = np.maximum(rate / (c - 1) + kept * own, np.finfo(np.float64).tiny)
+        share = kept * own / given
+        slope = np.concatenate(
+            [
+                [np.mean(share * sharpness * (F[rows, labels] - np.sum(clean * F, axis=1)))],
+                [np.mean(((1.0 - own) / (c - 1) - own) / given)],
+                np.mean(share[:, None] * (indicator - clean), axis=0) - offsets / (n * OFFSET**2),
+            ]
+        )
+        return float(-np.mean(np.log(given)) + offsets @ offsets / (2.0 * n * OFFSET**2)), -slope
+
+    bounds = [(np.log(1e-3), np.log(SHARPEST)), (0.0, 0.8), *[(None, None)] * c]
+    rate = 1.0 - float(start.matrix[0, 0])
+    tried = [
+        scipy.optimize.minimize(
+            loss,
+            np.concatenate([[np.log(start.sharpness), first], np.zeros(c)]),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+        )
+        for first in {rate, max(rate, 0.1)}
+    ]
+    x = min(tried, key=lambda t: float(t.fun)).x
+    sharpness = float(np.exp(x[0]))
+    return _model(F + x[2:] / sharpness, labels, sharpness, symmetric_noise(c, float(x[1])))
 
 
 def _by_class(F: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"], start: _Model) -> _Model:
@@ -327,6 +381,7 @@ def _model(
             spread = rate**2 * float(information[1, 1]) / determinant
             variance = max(spread - rate * (1.0 - rate) / n, independent)
     return _Model(
+        scores=F,
         sharpness=sharpness,
         matrix=matrix,
         clean=clean,
@@ -336,15 +391,13 @@ def _model(
     )
 
 
-def _ranking(
-    F: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"], model: _Model, rate: float, chosen: str
-) -> Float[np.ndarray, "n c"]:
+def _ranking(labels: Int[np.ndarray, " n"], model: _Model, rate: float, chosen: str) -> Float[np.ndarray, "n c"]:
     """Logarithms of the probabilities of true class and label together, by which rows are ranked.
 
     Rates by class are averaged with the common one: they help where noise has a direction and mislead where features make it.
     A rate of zero is taken as half a label, so that rows keep an order.
     """
-    n, c = F.shape
+    n, c = model.scores.shape
     least = symmetric_noise(c, max(rate, 0.5 / n))
-    matrix = least if chosen == "one rate" else (np.maximum(model.matrix, 0.5 / (n * (c - 1))) + least) / 2.0
-    return np.asarray(scipy.special.log_softmax(model.sharpness * F, axis=1) + np.log(matrix[:, labels].T))
+    matrix = least if chosen != "by class" else (np.maximum(model.matrix, 0.5 / (n * (c - 1))) + least) / 2.0
+    return np.asarray(scipy.special.log_softmax(model.sharpness * model.scores, axis=1) + np.log(matrix[:, labels].T))
