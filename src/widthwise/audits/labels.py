@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Float
 
 from widthwise import theory
-from widthwise.audits.result import Conflict, Labels, Suspect
+from widthwise.audits.result import Conflict, Labels
+from widthwise.audits.suspects import suspects
 from widthwise.audits.table import Score
 from widthwise.datasets import Dataset
 
-PICTURED = 24
 LISTED_CONFLICTS = 50
 BINS = 60
 # Residuals beyond this many robust standard deviations are one in 370 for Gaussian noise.
@@ -19,11 +19,14 @@ OUTLYING = 3.0
 NORMAL_MAD = 0.6744897501960817
 
 
-def labels(ds: Dataset, predictions: Float[np.ndarray, "n k"], Y: Float[np.ndarray, "n k"]) -> Labels:
+def labels(
+    ds: Dataset, X: Float[np.ndarray, "n p"], predictions: Float[np.ndarray, "n k"], Y: Float[np.ndarray, "n k"]
+) -> Labels:
     """Rank labels by their leave-one-out predictions.
 
     Args:
         ds: the data.
+        X: the same rows, scaled.
         predictions: leave-one-out predictions of the coded targets, offset added.
         Y: coded targets, offset included.
     """
@@ -38,7 +41,7 @@ def labels(ds: Dataset, predictions: Float[np.ndarray, "n k"], Y: Float[np.ndarr
         doubtful, separation = seen.margin < 0, theory.separation(seen.margin, Y, predictions)
         # Doubt is a preference for another class; a tie keeps the label.
         margin, suggested = seen.margin, [ds.classes[c] for c in seen.suggested]
-        given = [ds.classes[c] for c in ds.y.astype(np.intp)]
+        given, against = [ds.classes[c] for c in ds.y.astype(np.intp)], seen.suggested
         separate, ambiguous, explained = separation.separate, separation.ambiguous, separation.explained
         confident = separation.confident
     else:
@@ -47,22 +50,15 @@ def labels(ds: Dataset, predictions: Float[np.ndarray, "n k"], Y: Float[np.ndarr
         margin = -np.abs(residual) / (spread if spread > 0 else 1.0)
         doubtful = margin < -OUTLYING
         given, suggested = [f"{v:.6g}" for v in ds.y], [f"{v:.6g}" for v in predictions[:, 0]]
+        against = predictions[:, 0]
         explained = 1.0 - float(np.sum(residual**2) / np.sum((ds.y - ds.y.mean()) ** 2))
     order = [int(i) for i in np.argsort(margin, kind="stable") if doubtful[i]]
     share = theory.disagreement(margin) if classes else theory.wilson(len(order), ds.n)
     low, high = float(margin.min()), float(margin.max())
     counts, edges = np.histogram(margin, bins=BINS, range=(low, high if high > low else low + 1.0))
     return Labels(
-        suspects=tuple(
-            Suspect(
-                row=int(ds.rows[i]),
-                label=given[i],
-                suggested=suggested[i],
-                margin=float(margin[i]),
-                image=_pixels(ds, i) if place < PICTURED else None,
-            )
-            for place, i in enumerate(order)
-        ),
+        suspects=suspects(ds, X, order=order, margin=margin, given=given, suggested=suggested, against=against),
+        identifier=ds.identifier or "",
         disagreement=Score(value=share.value, low=share.low, high=share.high),
         separate=separate,
         ambiguous=ambiguous,
@@ -79,12 +75,3 @@ def labels(ds: Dataset, predictions: Float[np.ndarray, "n k"], Y: Float[np.ndarr
         margin_edges=tuple(float(e) for e in edges),
         margin_counts=tuple(int(c) for c in counts),
     )
-
-
-def _pixels(ds: Dataset, row: int) -> tuple[tuple[float | tuple[float, ...], ...], ...] | None:
-    if ds.image_shape is None:
-        return None
-    top = float(ds.X.max()) or 1.0
-    pixels: Float[np.ndarray, "..."] = np.clip(ds.X[row].reshape(ds.image_shape) / top, 0.0, 1.0).round(3)
-    rows: list[list[float | list[float]]] = pixels.tolist()
-    return tuple(tuple(tuple(p) if isinstance(p, list) else p for p in line) for line in rows)

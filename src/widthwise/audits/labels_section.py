@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from widthwise.audits import verdict
-from widthwise.audits.result import DataSummary, Labels
+from widthwise.audits.result import DataSummary, Labels, Suspect
 from widthwise.audits.wording import between, count, percent, quantity, rate
 from widthwise.pages import Block, Column, Counts, Details, Histogram, Mark, Picture, Pictures, Section, Table, Text
 
@@ -46,18 +46,16 @@ def labels_section(data: DataSummary, labels: Labels) -> Section:
             )
         )
     if labels.suspects:
-        table = Table(
-            columns=(
-                Column(name="row", align="right"),
-                Column(name="given"),
-                Column(name="predicted by the others"),
-                Column(name="margin", align="right"),
-            ),
-            rows=tuple((str(s.row), s.label, s.suggested, quantity(s.margin)) for s in labels.suspects[:LISTED]),
-            caption=f"The {min(LISTED, len(labels.suspects))} most doubtful of {count(len(labels.suspects))} rows "
-            "(counted from 0; all of them are in suspects.csv)",
-        )
+        table = _suspects(labels)
         blocks.append(Details(title="Rows as a table", blocks=(table,)) if pictured else table)
+    beside = [s for s in pictured if any(n.image is not None for n in s.neighbours)]
+    if beside:
+        blocks.append(
+            Details(
+                title="Beside the rows that speak against them",
+                blocks=tuple(_beside(s) for s in beside),
+            )
+        )
     if labels.conflicts:
         blocks.append(
             Details(
@@ -80,6 +78,49 @@ def labels_section(data: DataSummary, labels: Labels) -> Section:
         lead=verdict.after_word(verdict.doubting(data, labels)),
         blocks=tuple(blocks),
         key="labels",
+    )
+
+
+def _suspects(labels: Labels) -> Table:
+    named = bool(labels.identifier)
+    shown = labels.suspects[:LISTED]
+    return Table(
+        columns=(
+            Column(name="row", align="right"),
+            *((Column(name=labels.identifier),) if named else ()),
+            Column(name="given"),
+            Column(name="predicted by the others"),
+            Column(name="margin", align="right"),
+            Column(name="rows that speak against it (distance)"),
+        ),
+        rows=tuple(
+            (
+                str(s.row),
+                *((s.id or "",) if named else ()),
+                s.label,
+                s.suggested,
+                quantity(s.margin),
+                ", ".join(f"{n.id if named else n.row} ({quantity(n.distance)})" for n in s.neighbours),
+            )
+            for s in shown
+        ),
+        caption=f"The {len(shown)} most doubtful of {count(len(labels.suspects))} rows (counted from 0; all of them are in "
+        "suspects.csv). Beside each, the nearest rows that have the predicted label and are not suspects; distances between rows "
+        "as scaled",
+    )
+
+
+def _beside(suspect: Suspect) -> Pictures:
+    return Pictures(
+        items=(
+            Picture(pixels=suspect.image, title=f"row {suspect.row}: {suspect.label}?", caption="the suspect"),
+            *(
+                Picture(pixels=n.image, title=f"row {n.row}: {n.label}", caption=f"distance {quantity(n.distance)}")
+                for n in suspect.neighbours
+                if n.image is not None
+            ),
+        ),
+        caption=f"Row {suspect.row}, given {suspect.label}, predicted {suspect.suggested}",
     )
 
 

@@ -6,8 +6,6 @@ a page can be made again from the JSON. Numbers that can be infinite are None th
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -283,6 +281,25 @@ class Generalisation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """A row that speaks against the label of a suspect.
+
+    Attributes:
+        row: number in the source, from zero.
+        label: as given.
+        distance: between the two rows as scaled.
+        id: value of the column that names the rows; None without one.
+        image: pixels in [0, 1] where rows are images and the suspect is among the first.
+    """
+
+    row: int
+    label: str
+    distance: float
+    id: str | None = None
+    image: tuple[tuple[float | tuple[float, ...], ...], ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Suspect:
     """A row whose label deserves a look.
 
@@ -293,6 +310,8 @@ class Suspect:
         margin: negative where the prediction prefers another label; for regression minus the residual in robust
             standard deviations.
         image: pixels in [0, 1] where rows are images and this row is among the first.
+        id: value of the column that names the rows; None without one.
+        neighbours: nearest rows that speak against the label and are not suspects themselves; of the first thousand suspects.
     """
 
     row: int
@@ -300,6 +319,8 @@ class Suspect:
     suggested: str
     margin: float
     image: tuple[tuple[float | tuple[float, ...], ...], ...] | None = None
+    id: str | None = None
+    neighbours: tuple[Neighbour, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,6 +350,7 @@ class Labels:
         margins: of every audited row, in the order of the rows; the lowest are the most doubtful.
         margin_edges: bins of the histogram of margins.
         margin_counts: rows in each bin.
+        identifier: column of the source that names the rows; empty without one.
     """
 
     suspects: tuple[Suspect, ...]
@@ -344,6 +366,7 @@ class Labels:
     margins: tuple[float, ...]
     margin_edges: tuple[float, ...]
     margin_counts: tuple[int, ...]
+    identifier: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -511,18 +534,10 @@ class AuditResult:
         return text
 
     def suspects_csv(self) -> str:
-        """Suspect rows as CSV: row, label, suggested, margin; texts that a spreadsheet would run get a quote."""
-        from widthwise.pages.cells import spreadsheet_safe  # noqa: PLC0415
+        """Suspect rows as CSV with the rows that speak against them; see `audits.suspects`."""
+        from widthwise.audits.suspects import suspects_csv  # noqa: PLC0415
 
-        stream = io.StringIO()
-        # All text in quotes: left to itself, the writer of Python 3.11 leaves a carriage return bare, and a row breaks there.
-        writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-        writer.writerow(["row", "label", "suggested", "margin"])
-        # A label that is a number is data and stays; only text can hold a formula.
-        for suspect in self.labels.suspects:
-            texts = [spreadsheet_safe(text) for text in (suspect.label, suspect.suggested)]
-            writer.writerow([suspect.row, *texts, float(f"{suspect.margin:.6g}")])
-        return stream.getvalue()
+        return suspects_csv(self.labels)
 
     def write(self, folder: str | Path) -> tuple[Path, Path, Path]:
         """Write `report.html`, `audit.json` and `suspects.csv`; each file appears whole or not at all."""

@@ -148,7 +148,7 @@ def audit(
         known = answers(ds, candidates, coded.Y, Y, parts, seed=seed, advance=advance, shown=show_speed)
         chosen, fast = known.chosen, known.speed
         summary = _summary(ds, whole, how, coded.name, chosen.features)
-        doubtful = look_at_labels(ds, chosen.loo, Y)
+        doubtful = look_at_labels(ds, chosen.features.X, chosen.loo, Y)
         shown("labels", summary, doubtful)
         found = replace(
             generalising.generalisation(ds, chosen, parts, known.complexity),
