@@ -197,10 +197,10 @@ def test_answers_are_handed_over_as_they_come_and_are_those_of_the_result():
     X, y = some(40)
     seen = []
     found = ww.audit(X, y, pad=1.0, observe=lambda name, data, answer: seen.append((name, data, answer)))
-    assert {name for name, _, _ in seen} == {"speed", "labels", "generalisation", "verification"}
+    assert {name for name, _, _ in seen} == {"speed", "labels", "generalisation", "recommended", "verification"}
     assert seen[0][0] == "speed"
     assert seen[-1][0] == "verification"
-    assert len(seen) == 4
+    assert len(seen) == 5
     for name, data, answer in seen:
         assert answer == getattr(found, name)
         assert data == found.data

@@ -59,7 +59,7 @@ def test_every_option_reaches_the_audit(run, table):
     }
     words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     found = json.loads(run("audit", table, *words, "--format", "json").out)
-    assert found["settings"] == given | {"groups": None, "time": None}
+    assert found["settings"] == given | {"groups": None, "time": None, "test": None}
     assert found["data"]["n"] == 30
     assert found["data"]["tau"] == 0.5
 
@@ -86,6 +86,19 @@ def test_groups_and_time_are_columns_and_no_features(run, tmp_path):
         done = run(*words, option, value)
         assert done.code == code
         assert said in done.err
+
+
+def test_a_test_file_is_scored_and_shown(run, table, tmp_path):
+    words = ("audit", table, "--target", "label", "--verify", "none", "--pad", "1", "--test")
+    done = run(*words, table.with_name("test.csv"))
+    assert done.code == 3
+    other = tmp_path / "test.csv"
+    other.write_text(table.read_text())
+    done = run(*words, other)
+    assert done.code == 0
+    assert "6. How does the test file come out?" in done.out
+    assert "no hold-out for them" in " ".join(done.out.split())
+    assert "Test file." in done.out
 
 
 @pytest.mark.parametrize("below", ["", "report"])

@@ -101,6 +101,8 @@ def test_arrays_of_another_width_are_refused():
     with pytest.raises(DataError, match="must hold 2 columns"):
         load(np.ones((3, 3)), list("aba"), like=ds)
     assert load(np.ones((1, 2)), ["a"], like=ds).n == 1
+    with pytest.raises(DataError, match="categories among them"):
+        load(np.ones((3, 5)), ["no"] * 3, like=load(table(), target="label"))
 
 
 @pytest.mark.parametrize(

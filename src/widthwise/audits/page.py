@@ -15,6 +15,7 @@ from widthwise.audits.sections import (
     width_section,
 )
 from widthwise.audits.table import VALUES
+from widthwise.audits.table_sections import hold_out_section
 from widthwise.audits.wording import count, quantity
 from widthwise.pages import Alert, Block, Bullets, Code, Details, Page, Text, escape
 
@@ -37,8 +38,9 @@ def page(result: AuditResult) -> Page:
             speed_section(data, result.speed),
             generalisation_section(data, result.generalisation),
             labels_section(data, result.labels),
-            width_section(data, result.speed, result.verification),
+            width_section(data, result.speed, result.verification, result.recommended),
             check_section(data, result.verification),
+            *((hold_out_section(data, result.holdout),) if result.holdout is not None else ()),
         ),
         colophon=colophon(result),
     )

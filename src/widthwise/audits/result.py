@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from widthwise.audits.table import Finding, GroupCheck, Score, TimeCheck
+from widthwise.audits.table import Finding, GroupCheck, HoldOut, Recommended, Score, TimeCheck
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -459,6 +459,7 @@ class Settings:
     coding: str = "centred"
     groups: str | None = None
     time: str | None = None
+    test: str | None = None
     max_n: int = 5000
     subsample: str = "stratified"
     verify: str = "quick"
@@ -476,11 +477,13 @@ class AuditResult:
         generalisation: answer 2.
         labels: answer 3.
         verification: answers 4 and 5; None where no network was trained.
-        verdict: five sentences.
+        verdict: a sentence for each answer; the last goes on with the test file where there is one.
         settings: arguments.
         versions: of widthwise and what it computes with.
         how: what was done where no square matrix is factorised, in sentences; empty where all was dense linear algebra.
         findings: what about the columns or rows may make the errors wrong, with evidence and what to do.
+        recommended: settings in three forms, each checked by one run; None where no network was trained.
+        holdout: the test file; None without one.
     """
 
     schema: Literal["widthwise/audit/1"] = SCHEMA
@@ -494,6 +497,8 @@ class AuditResult:
     versions: dict[str, str] = field(default_factory=dict)
     how: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    recommended: Recommended | None = None
+    holdout: HoldOut | None = None
 
     def to_json(self, path: str | Path | None = None) -> str:
         """The result as JSON of schema `widthwise/audit/1`, also written to `path` when one is given."""

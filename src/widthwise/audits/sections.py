@@ -5,7 +5,8 @@ from __future__ import annotations
 from widthwise.audits import growth_page, large_page, verdict
 from widthwise.audits.dependence_sections import group_blocks, time_blocks
 from widthwise.audits.result import DataSummary, Generalisation, Speed, Verification
-from widthwise.audits.table import Score
+from widthwise.audits.table import Recommended, Score
+from widthwise.audits.table_sections import settings_blocks
 from widthwise.audits.wording import between, count, percent, quantity, rate, steps
 from widthwise.pages import (
     Bar,
@@ -177,7 +178,9 @@ def generalisation_section(data: DataSummary, found: Generalisation) -> Section:
     )
 
 
-def width_section(data: DataSummary, speed: Speed, verified: Verification | None) -> Section:
+def width_section(
+    data: DataSummary, speed: Speed, verified: Verification | None, recommended: Recommended | None = None
+) -> Section:
     """Answer 4."""
     blocks: list[Block] = [
         KeyNumbers(
@@ -233,6 +236,8 @@ def width_section(data: DataSummary, speed: Speed, verified: Verification | None
             "theorems ask for widths that no one can train."
         )
     )
+    if recommended is not None:
+        blocks.extend(settings_blocks(recommended))
     return Section(
         title="How wide, and which learning rate?",
         lead=verdict.after_word(verdict.sizing(speed, verified)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -135,3 +136,147 @@ class Finding:
     level: Literal["info", "warning", "danger"]
     columns: tuple[str, ...]
     text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snippet:
+    """Code to paste.
+
+    Attributes:
+        name: what it is for.
+        code: Python; takes X, a matrix of numbers, and y.
+    """
+
+    name: str
+    code: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One way to train, with what it should do and what it did.
+
+    Attributes:
+        form: `theory`, the parametrisation of the theory, first layer trained; `standard`, all weights trained, no factor in the
+            network; `sgd`, the first with mini-batches.
+        network: what is trained, in words.
+        initialisation: law of the weights at the start, in words.
+        width: hidden neurons.
+        learning_rate: on the mean of squares over rows and outputs, without a half (PyTorch's MSELoss).
+        batch: rows of a step; None for all.
+        steps: of descent.
+        rows: trained on for the check.
+        start: mean square error of the coded targets before the first step.
+        predicted: the same after the last step, infinite width.
+        measured: the same of one real network; None where it diverged.
+        snippets: code that does it.
+    """
+
+    form: Literal["theory", "standard", "sgd"]
+    network: str
+    initialisation: str
+    width: int
+    learning_rate: float
+    batch: int | None
+    steps: int
+    rows: int
+    start: float
+    predicted: float
+    measured: float | None
+    snippets: tuple[Snippet, ...]
+
+    @property
+    def gap(self) -> float | None:
+        """Distance of the two in units of the starting residual, which is a root; None where the run diverged."""
+        if self.measured is None:
+            return None
+        return abs(math.sqrt(self.measured / self.start) - math.sqrt(self.predicted / self.start))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommended:
+    """Settings in three forms, each checked by one run, and what they do not translate to.
+
+    Attributes:
+        settings: the forms.
+        untranslated: one sentence each on what no rate here is meant for, and why.
+    """
+
+    settings: tuple[Setting, ...]
+    untranslated: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutModel:
+    """A model trained on the audited rows and scored on the test rows.
+
+    Attributes:
+        name: of the model.
+        score: its error.
+        balanced: mean of the error rates of the classes, where those trained on are imbalanced.
+    """
+
+    name: str
+    score: Score
+    balanced: Score | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestedNetwork:
+    """A trained network on the test rows, beside its own prediction.
+
+    Attributes:
+        width: hidden neurons.
+        rows: trained on.
+        steps: trained for.
+        predicted: error of the infinitely wide network after as many steps on the same rows.
+        measured: error of the network; None where it diverged.
+        balanced: the same over classes, where those trained on are imbalanced.
+    """
+
+    width: int
+    rows: int
+    steps: int
+    predicted: Score
+    measured: Score | None
+    balanced: Score | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldOut:
+    """A real hold-out: rows of another file, read and scaled as the audited ones.
+
+    Attributes:
+        source: what the user named.
+        n: rows.
+        trained: rows that the models were trained on.
+        models: the kernel first, then the baselines.
+        predicted: nested error of the audit.
+        low: lower end of the 95 % range in which the error of the kernel should lie, by the scatter of both errors.
+        high: upper end.
+        standing: where it lies.
+        network: a trained network; None where none was trained.
+        identical: test rows whose features equal those of a row of the source.
+        identical_rows: the first of them, as pairs of the row in the test file and the row in the source.
+        identical_agree: how many of them have the label of that row.
+        without: error of the kernel on the other rows; None where all or none are identical.
+        unseen: rows of classes that no row trained on has; they count as errors.
+        notes: what reading did.
+        alerts: what to look at.
+    """
+
+    source: str
+    n: int
+    trained: int
+    models: tuple[HeldOutModel, ...]
+    predicted: Score
+    low: float
+    high: float
+    standing: Literal["as predicted", "worse", "better"]
+    network: TestedNetwork | None
+    identical: int
+    identical_rows: tuple[tuple[int, int], ...]
+    identical_agree: int
+    without: Score | None
+    unseen: int
+    notes: tuple[str, ...]
+    alerts: tuple[str, ...]

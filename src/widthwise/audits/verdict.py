@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from widthwise.audits.result import DataSummary, Generalisation, Labels, Speed, Verification
-from widthwise.audits.table import Score
+from widthwise.audits.table import HoldOut, Score
 from widthwise.audits.wording import between, count, percent, quantity, rate, span, steps
 
 
 def verdict(
-    data: DataSummary, speed: Speed, found: Generalisation, labels: Labels, verified: Verification | None
+    data: DataSummary,
+    speed: Speed,
+    found: Generalisation,
+    labels: Labels,
+    verified: Verification | None,
+    *,
+    tested: HoldOut | None = None,
 ) -> tuple[str, ...]:
-    """One sentence for each of the five questions."""
+    """One sentence for each of the five questions; that of the check goes on with the test file where there is one."""
     return (
         fitting(speed),
         generalising(found),
         doubting(data, labels),
         sizing(speed, verified),
-        holding(verified),
+        holding(verified) if tested is None else f"{holding(verified)} {testing(data, tested)}",
     )
 
 
@@ -135,6 +141,24 @@ def holding(verified: Verification | None) -> str:
     return (
         f"{what}, trained networks {word} with the prediction: the largest gap is {percent(gap)} of the starting "
         f"residual (band {percent(verified.band)})."
+    )
+
+
+def testing(data: DataSummary, found: HoldOut) -> str:
+    """The test file in a sentence."""
+    classes = data.task == "classification"
+    own = found.models[0].score
+    shown, predicted = (rate(v) if classes else quantity(v) for v in (own.value, found.predicted.value))
+    span = between(found.low, found.high) if classes else f"{quantity(found.low)} to {quantity(found.high)}"
+    end = {
+        "as predicted": "the prediction **holds**",
+        "worse": "the test rows are **harder than predicted**: they are not like the others, or rows of the others tell on each "
+        "other",
+        "better": "the test rows are **easier than predicted**",
+    }[found.standing]
+    return (
+        f"**Test file.** On {count(found.n)} rows the error is **{shown}** where {predicted} was predicted ({span} allowed): "
+        f"{end}."
     )
 
 

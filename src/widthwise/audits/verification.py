@@ -44,6 +44,7 @@ class Trial:
     shuffled: Float[np.ndarray, "n k"]
     offset: Float[np.ndarray, " k"]
     unit: float
+    coding: str
     learning_rate: float
     steps: int
     true_curve: theory.TrainingCurve
@@ -97,6 +98,7 @@ def trial(
         shuffled=shuffled,
         offset=coded.offset,
         unit=coded.unit,
+        coding=coding,
         learning_rate=rate,
         steps=steps,
         true_curve=theory.training_curve(spectrum, coded.Y, learning_rate=rate, steps=steps),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -21,8 +22,10 @@ from widthwise.audits.baselines import HeldOut, held_out_baselines
 from widthwise.audits.dependence import dependence, tie
 from widthwise.audits.groups import aside
 from widthwise.audits.growth import growth
+from widthwise.audits.holdout import hold_out, read_test
 from widthwise.audits.installation import versions
 from widthwise.audits.labels import labels as look_at_labels
+from widthwise.audits.recommended import recommended
 from widthwise.audits.result import AuditResult, DataSummary, Generalisation, Settings, Speed
 from widthwise.audits.speed import speed as fit_speed
 from widthwise.audits.table import VALUES
@@ -55,6 +58,7 @@ def audit(
     coding: Literal["centred", "raw"] = "centred",
     groups: Any = None,
     time: Any = None,
+    test: Any = None,
     max_n: int = 5000,
     subsample: Literal["stratified", "first"] = "stratified",
     verify: Literal["quick", "thorough", "none"] = "quick",
@@ -82,6 +86,8 @@ def audit(
             group. The leave-one-out that chooses the ridge and ranks labels stays by row.
         time: the name of a column, which is then no feature, or one number or date for each row of the source: every block of
             rows is predicted from its past as well.
+        test: rows to test on: a file, a DataFrame, a pair (X, y), or the name of a set with a test part. They are read and scaled
+            as the audited rows, and all models are scored on them.
         max_n: most rows. From 8000 on, or where dense linear algebra does not fit into memory, no square matrix is
             factorised, and what is estimated carries its error (`audits.large`).
         subsample: how rows beyond `max_n` are left out: `stratified`, or the `first` ones in the order of the source.
@@ -89,8 +95,8 @@ def audit(
             nothing.
         seed: of subsamples, folds, shuffles and trees.
         progress: show progress on stderr where the work takes more than two seconds.
-        observe: called as `observe(name, data, answer)` with `speed`, `labels`, `generalisation` and `verification` as
-            they come.
+        observe: called as `observe(name, data, answer)` with `speed`, `labels`, `generalisation`, `recommended`, `verification`
+            and `holdout` as they come.
 
     Returns:
         The answers, which write themselves as JSON, as a page and as a folder.
@@ -100,37 +106,19 @@ def audit(
         UsageError: if an argument is outside its range.
         ResourceError: if half a kernel matrix in float32 does not fit into memory.
     """
-    _arguments(max_n, seed, pad)
-    _choice("verify", verify, ("quick", "thorough", "none"))
-    _choice("subsample", subsample, ("stratified", "first"))
+    _arguments(max_n, seed, pad, verify, subsample)
     whole = load(data, y, target=target, task=task, aside=aside(groups, time))
     ds, chosen_rows, how = _rows(whole, max_n, subsample, seed)
+    tested = None if test is None else read_test(test, whole, data, target)
     ds, bonds = tie(ds, whole, chosen_rows, groups=groups, time=time)
     coded = targets(ds, coding)
-    # Square matrices held at once: kernel, its shifted factor, its inverse, a fold's blocks.
-    free = available_memory()
-    big = ds.n > capacity.ROWS or (free is not None and MATRICES * 8.0 * ds.n**2 > free)
-    if big:
-        capacity.check_memory(ds.n, ds.d + 1, coded.Y.shape[1], FOLDS)
+    big = _big(ds, coded.Y.shape[1])
     parts = folds(
         ds.y,
         task=ds.task,
         k=min(FOLDS, ds.n if bonds.together is None else len(bonds.together.names)),
         seed=seed,
         groups=None if bonds.together is None else bonds.together.labels,
-    )
-    settings = Settings(
-        target=target,
-        task=task,
-        scale=scale,
-        pad=pad,
-        coding=coding,
-        groups=_said(groups),
-        time=_said(time),
-        max_n=max_n,
-        subsample=subsample,
-        verify=verify,
-        seed=seed,
     )
     shown = observe or (lambda *_: None)
     candidates = _scalings(ds, scale, pad)
@@ -163,6 +151,10 @@ def audit(
                 compared.append(large.with_baselines(found, known, models))
                 shown("generalisation", summary, compared[0])
 
+        def pause() -> None:
+            if models.done():
+                compare(models.result())
+
         def advance_baselines(share: float, stop: Callable[[], None]) -> None:
             stop()
             bar.advance(cost["baselines"] * share)
@@ -172,35 +164,72 @@ def audit(
                 known.part_ds, known.part_folds, seed=seed, advance=lambda share: advance_baselines(share, stop)
             )
         ) as models:
-            verified = None
+            verified = trial = settled = None
             if verify != "none":
-                trained = known.trained(ds, verify)
-                trial = plan_trial(*trained, coding=coding, verify=verify, seed=seed)
+                trial = plan_trial(*known.trained(ds, verify), coding=coding, verify=verify, seed=seed)
                 verified = verify_by_training(
                     trial,
                     advance=lambda share, label: bar.advance(cost["training"] * share, label),
-                    pause=lambda: compare(models.result()) if models.done() else None,
+                    pause=pause,
                 )
+                settled = recommended(trial, chosen.features, verified, verify=verify, seed=seed, pause=pause)
+                shown("recommended", summary, settled)
             compare(models.result())
         if verified is not None:
             shown("verification", summary, verified)
+        held = hold_out(
+            tested, whole, known, Y, compared[0].nested, scale=scale, scaled_like=ds.X, trial=trial, seed=seed
+        )
+        if held is not None:
+            shown("holdout", summary, held)
     return AuditResult(
         data=summary,
         speed=fast,
         generalisation=compared[0],
         labels=doubtful,
         verification=verified,
-        verdict=verdict(summary, fast, compared[0], doubtful, verified),
-        settings=settings,
+        verdict=verdict(summary, fast, compared[0], doubtful, verified, tested=held),
+        settings=Settings(
+            target=target,
+            task=task,
+            scale=scale,
+            pad=pad,
+            coding=coding,
+            groups=_said(groups),
+            time=_said(time),
+            test=_said(test),
+            max_n=max_n,
+            subsample=subsample,
+            verify=verify,
+            seed=seed,
+        ),
         versions={**versions(), "device": device_line()},
         how=known.how,
         findings=findings,
+        recommended=settled,
+        holdout=held,
     )
 
 
 def _said(given: Any) -> str | None:
     """How an argument that may be a column or values is written down."""
-    return given if given is None or isinstance(given, str) else VALUES
+    return (
+        given
+        if given is None or isinstance(given, str)
+        else os.fspath(given)
+        if isinstance(given, os.PathLike)
+        else VALUES
+    )
+
+
+def _big(ds: Dataset, k: int) -> bool:
+    """Whether square matrices are too slow or do not fit; half of one must."""
+    # Held at once: kernel, its shifted factor, its inverse, a fold's blocks.
+    free = available_memory()
+    big = ds.n > capacity.ROWS or (free is not None and MATRICES * 8.0 * ds.n**2 > free)
+    if big:
+        capacity.check_memory(ds.n, ds.d + 1, k, FOLDS)
+    return big
 
 
 def _dense(
@@ -231,7 +260,9 @@ def _dense(
     return large.Found.dense(ds, chosen, fast, complexity, tuple(folds))
 
 
-def _arguments(max_n: int, seed: int, pad: float | None) -> None:
+def _arguments(max_n: int, seed: int, pad: float | None, verify: str, subsample: str) -> None:
+    _choice("verify", verify, ("quick", "thorough", "none"))
+    _choice("subsample", subsample, ("stratified", "first"))
     count(max_n, "max_n", FEWEST_ROWS)
     if count(seed, "seed", 0) > LARGEST_SEED:
         raise UsageError(f"seed must be at most {LARGEST_SEED}; {seed!r} came")

@@ -50,6 +50,11 @@ import click
     metavar="COL",
     help="Column of a number or date: no feature; the future is predicted from the past as well.",
 )
+@click.option(
+    "--test",
+    metavar="FILE",
+    help="Rows to test on, with the same columns: read and scaled as DATA, scored by all models.",
+)
 @click.option("--max-n", type=int, default=5000, show_default=True, help="Most rows; larger data are subsampled.")
 @click.option(
     "--subsample",
@@ -121,12 +126,13 @@ def _printer(silent_to_the_end: bool) -> Any:
     """Print each answer as it comes, numbered as on the page."""
     from dataclasses import replace  # noqa: PLC0415
 
-    from widthwise.audits import labels_section, page, sections  # noqa: PLC0415
+    from widthwise.audits import labels_section, page, sections, table_sections  # noqa: PLC0415
     from widthwise.pages import Section  # noqa: PLC0415
     from widthwise.pages.terminal import print_section  # noqa: PLC0415
 
     started: list[bool] = []
     speed: list[Any] = []
+    settled: list[Any] = []
 
     def show(name: str, data: Any, answer: Any) -> None:
         try:
@@ -149,9 +155,14 @@ def _printer(silent_to_the_end: bool) -> Any:
                 found = [(2, sections.generalisation_section(data, answer))]
             case "labels":
                 found = [(3, labels_section.labels_section(data, answer))]
+            case "recommended":
+                settled.append(answer)
+                return
+            case "holdout":
+                found = [(6, table_sections.hold_out_section(data, answer))]
             case _:
                 found = [
-                    (4, sections.width_section(data, speed[0], answer)),
+                    (4, sections.width_section(data, speed[0], answer, settled[0])),
                     (5, sections.check_section(data, answer)),
                 ]
         for number, section in found:

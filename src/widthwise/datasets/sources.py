@@ -139,6 +139,7 @@ def _named_or_file(
         if target is not None:
             raise UsageError(f"{text} has its own labels; leave target out")
         _no_columns(aside, text)
+        _no_categories(like, text)
         if name == "cifar10":
             return _cifar10(text, rest if colon else None, task=task, split=split, like=like)
         if name in IMAGE_SETS:
@@ -233,6 +234,8 @@ def _from_arrays(
     like: Dataset | None = None,
 ) -> Dataset:
     matrix, image_shape, more = as_matrix(X)
+    if matrix.dtype.kind not in "OUST":
+        _no_categories(like, source)
     if matrix.dtype.kind in "OUST":
         import pandas as pd  # noqa: PLC0415  pandas costs a third of a second
 
@@ -249,6 +252,15 @@ def _from_arrays(
         image_shape=image_shape,
         like=like,
     )
+
+
+def _no_categories(like: Dataset | None, source: str) -> None:
+    """Columns without names cannot be matched with categories."""
+    if like is not None and like.recipe is not None and any(c.categories is not None for c in like.recipe.columns):
+        raise DataError(
+            f"{quoted(source)} must hold the columns that {quoted(like.source)} has, categories among them: pass a DataFrame or a "
+            f"table with columns {listed([c.name for c in like.recipe.columns], limit=20)}"
+        )
 
 
 def _labels_of(like: Dataset | None) -> tuple[Task, tuple[str, ...]] | None:
