@@ -15,6 +15,7 @@ _NAMES = {
     "ConditionsResult": "widthwise.audits.conditions",
     "Dataset": "widthwise.datasets.dataset",
     "LabelNoiseDetector": "widthwise.estimators.label_noise",
+    "NTKGaussianProcessRegressor": "widthwise.estimators.gaussian_process",
     "audit": "widthwise.audits.workflow",
     "conditions": "widthwise.audits.conditions",
     "load": "widthwise.datasets.sources",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from widthwise.audits.workflow import audit
     from widthwise.datasets.dataset import Dataset
     from widthwise.datasets.sources import load
+    from widthwise.estimators.gaussian_process import NTKGaussianProcessRegressor
     from widthwise.estimators.label_noise import LabelNoiseDetector
     from widthwise.sweeps.sweep import sweep
     from widthwise.training.descent import train
@@ -65,6 +67,7 @@ __all__ = [
     "ConditionsResult",
     "Dataset",
     "LabelNoiseDetector",
+    "NTKGaussianProcessRegressor",
     "__version__",
     "atlas",
     "audit",

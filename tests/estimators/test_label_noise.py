@@ -19,7 +19,7 @@ from widthwise.estimators.label_noise import LEAST, LabelNoiseDetector
 from widthwise.kernels import NTK
 
 
-@parametrize_with_checks([LabelNoiseDetector(), LabelNoiseDetector(task="classification", pad=1.0, ridge=0.1)])
+@parametrize_with_checks([LabelNoiseDetector()])
 def test_the_conventions_of_scikit_learn_hold(estimator, check):
     check(estimator)
 
