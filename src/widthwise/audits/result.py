@@ -351,6 +351,9 @@ class Labels:
         margin_edges: bins of the histogram of margins.
         margin_counts: rows in each bin.
         identifier: column of the source that names the rows; empty without one.
+        noise: estimated share of wrong labels with its 90 % interval; None where it cannot be told from overlap, and for
+            regression.
+        noise_reason: why it can be told, or why not; empty for regression.
     """
 
     suspects: tuple[Suspect, ...]
@@ -367,6 +370,8 @@ class Labels:
     margin_edges: tuple[float, ...]
     margin_counts: tuple[int, ...]
     identifier: str = ""
+    noise: Score | None = None
+    noise_reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,9 @@ from widthwise.audits.result import DataSummary, Generalisation, Labels, Speed, 
 from widthwise.audits.table import HoldOut, Score
 from widthwise.audits.wording import between, count, percent, quantity, rate, span, steps
 
+# Estimated shares of wrong labels below this are not worth a clause.
+LEAST_NOISE = 0.001
+
 
 def verdict(
     data: DataSummary,
@@ -96,6 +99,8 @@ def doubting(data: DataSummary, labels: Labels) -> str:
         f"**{rate(share.value)}** of the labels (interval {between(share.low, share.high)}) disagree with the prediction made "
         "without them"
     )
+    if labels.noise is not None and labels.noise.value >= LEAST_NOISE:
+        what += f", and an estimated **{rate(labels.noise.value)}** are wrong"
     if labels.separate and not labels.suspects:
         return f"**Labels.** {what}, and the classes separate: no sign of label noise."
     if labels.separate and (labels.confident or 0.0) >= 0.5:
