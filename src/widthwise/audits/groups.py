@@ -215,7 +215,8 @@ def _only(ds: Dataset, groups: Groups) -> tuple[str, ...]:
 def group_findings(check: GroupCheck, classification: bool) -> tuple[Finding, ...]:
     """The alert, where leave-group-out is worse than leave-one-out by more than its standard error."""
     found: list[Finding] = []
-    what = f"groups of {quoted(check.column)}" if check.column else "rows of equal features"
+    what = f"groups of {quoted(check.column)}" if check.column != "groups" else "the groups"
+    what = what if check.column else "rows of equal features"
     if check.only:
         text = f"All rows of {listed(check.only)} are in one of the {what}: left out, no model can predict them."
         found.append(Finding(kind="groups", level="info", columns=(check.column,), text=text))

@@ -53,7 +53,8 @@ def generalising(found: Generalisation) -> str:
     rows = ""
     if found.compared is not None and found.compared_rows is not None:
         rows = f" (trained on {count(found.compared_rows)} rows as these are, it errs {value(found, found.compared)})"
-    return f"**Generalisation.** The nested error is **{score(found, found.nested)}**: {standing(found)}{rows}."
+    even = "" if found.balanced is None else f", balanced over classes **{rate(found.balanced.value)}**"
+    return f"**Generalisation.** The nested error is **{score(found, found.nested)}**{even}: {standing(found)}{rows}."
 
 
 def standing(found: Generalisation) -> str:
@@ -155,6 +156,7 @@ def testing(data: DataSummary, found: HoldOut) -> str:
     own = found.models[0].score
     shown, predicted = (rate(v) if classes else quantity(v) for v in (own.value, found.predicted.value))
     span = between(found.low, found.high) if classes else f"{quantity(found.low)} to {quantity(found.high)}"
+    even = "" if (b := found.models[0].balanced) is None else f"; balanced {rate(b.value)}"
     end = {
         "as predicted": "the prediction **holds**",
         "worse": "the test rows are **harder than predicted**: they are not like the others, or rows of the others tell on each "
@@ -162,7 +164,7 @@ def testing(data: DataSummary, found: HoldOut) -> str:
         "better": "the test rows are **easier than predicted**",
     }[found.standing]
     return (
-        f"**Test file.** On {count(found.n)} rows the error is **{shown}** where {predicted} was predicted ({span} allowed): "
+        f"**Test file.** On {count(found.n)} rows the error is **{shown}** where {predicted} was predicted ({span} allowed{even}): "
         f"{end}."
     )
 
