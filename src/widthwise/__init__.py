@@ -15,7 +15,9 @@ _NAMES = {
     "ConditionsResult": "widthwise.audits.conditions",
     "Dataset": "widthwise.datasets.dataset",
     "LabelNoiseDetector": "widthwise.estimators.label_noise",
+    "NTKClassifier": "widthwise.estimators.kernel_ridge",
     "NTKGaussianProcessRegressor": "widthwise.estimators.gaussian_process",
+    "NTKRegressor": "widthwise.estimators.kernel_ridge",
     "audit": "widthwise.audits.workflow",
     "conditions": "widthwise.audits.conditions",
     "load": "widthwise.datasets.sources",
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from widthwise.datasets.dataset import Dataset
     from widthwise.datasets.sources import load
     from widthwise.estimators.gaussian_process import NTKGaussianProcessRegressor
+    from widthwise.estimators.kernel_ridge import NTKClassifier, NTKRegressor
     from widthwise.estimators.label_noise import LabelNoiseDetector
     from widthwise.sweeps.sweep import sweep
     from widthwise.training.descent import train
@@ -67,7 +70,9 @@ __all__ = [
     "ConditionsResult",
     "Dataset",
     "LabelNoiseDetector",
+    "NTKClassifier",
     "NTKGaussianProcessRegressor",
+    "NTKRegressor",
     "__version__",
     "atlas",
     "audit",

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from sklearn import config_context
 from sklearn.base import BaseEstimator
 
 from widthwise import __version__
@@ -194,10 +195,11 @@ def _decode_estimator(value: dict[str, Any], arrays: dict[str, np.ndarray]) -> P
     found: Persistent = kind(**{k: _decode(v, arrays) for k, v in value["parameters"].items()})
     for name, state in value["state"].items():
         setattr(found, name, _decode(state, arrays))
-    for method, asked in value["requests"].items():
-        if method not in _ROUTED:
-            raise DataError(f"no metadata can be asked for in {method!r}")
-        getattr(found, f"set_{method}_request")(**asked)
+    with config_context(enable_metadata_routing=True):
+        for method, asked in value["requests"].items():
+            if method not in _ROUTED:
+                raise DataError(f"no metadata can be asked for in {method!r}")
+            getattr(found, f"set_{method}_request")(**asked)
     return found
 
 
