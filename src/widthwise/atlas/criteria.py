@@ -60,10 +60,16 @@ class Equality:
     .. math:: \max_{j} |q_j - p_j| \,/\, s \le \text{tolerance}
 
     over the points j of all curves; s is :math:`|p_j|`, or the largest of the curve where `of_largest`.
+
+    Attributes:
+        tolerance: largest right deviation.
+        of_largest: relative to the largest value of the curve.
+        since: points with smaller x are drawn but not judged: a limit says nothing of small widths.
     """
 
     tolerance: float
     of_largest: bool = False
+    since: float = -math.inf
     kind: ClassVar[str] = "E"
 
     @property
@@ -80,14 +86,20 @@ class Equality:
         """Largest relative deviation."""
         worst = 0.0
         for p, q in pairs(predicted, measured):
-            size = np.max(np.abs(p.y)) if self.of_largest else np.abs(p.y)
-            worst = max(worst, float(np.max(np.abs(q.y - p.y) / size)))
+            size = np.full_like(p.y, np.max(np.abs(p.y))) if self.of_largest else np.abs(p.y)
+            judged = p.x >= self.since
+            if not judged.any():
+                raise UsageError(
+                    f"no point of {p.label!r} is at {self.since:g} or beyond; the largest is {p.x.max():g}"
+                )
+            worst = max(worst, float(np.max((np.abs(q.y - p.y) / size)[judged])))
         return worst
 
     def says(self) -> str:
         """The threshold in words."""
         of = "the curve's largest value" if self.of_largest else "the prediction"
-        return f"largest deviation at most {100 * self.tolerance:g} % of {of}"
+        where = f", from {self.since:g} on" if math.isfinite(self.since) else ""
+        return f"largest deviation at most {100 * self.tolerance:g} % of {of}{where}"
 
     def chance(self, curves: int, points: int, seeds: int) -> float:  # noqa: ARG002
         """That of a mean beyond the margin."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -167,8 +168,10 @@ def _rows(claim: Claim, settings: Settings, data: Any, target: str | None) -> Ca
         assert sample is not None  # claims see to it  # noqa: S101
         return lambda seed: sample(settings, seed)
     whole = load(settings.data if data is None else data, target=target if data is not None else None)
-    chosen = settings if data is None else replace(settings, first=False)
-    return lambda seed: rows_of(whole, chosen, labels=claim.labels, unit=claim.unit, seed=seed)
+    own = data is None
+    held = load(settings.data, split="test") if own and settings.test_part else None
+    chosen = settings if own else replace(settings, first=False)
+    return lambda seed: rows_of(whole, chosen, labels=claim.labels, unit=claim.unit, seed=seed, test=held)
 
 
 def _digest(rows: Rows) -> str:
@@ -187,6 +190,7 @@ def _kept(store: Store | None, claim: Claim, part: str, trial: Trial) -> Evidenc
     told = {
         "claim": claim.key,
         "part": part,
+        "code": _code(make),
         "rows": _digest(trial.rows),
         "settings": _plain(trial.settings),
         "seed": trial.seed,
@@ -211,6 +215,12 @@ def _kept(store: Store | None, claim: Claim, part: str, trial: Trial) -> Evidenc
         measures = {"labels": [curve.label for curve in found.curves], "numbers": list(found.numbers)}
         store.commit(attempt, {**told, "measures": measures}, arrays)
     return found
+
+
+def _code(function: Callable[..., Any]) -> str:
+    """Digest of the module that a function of a claim stands in: another version of it is another experiment."""
+    file = getattr(sys.modules.get(function.__module__), "__file__", None)
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file else ""
 
 
 def _plain(settings: Settings) -> dict[str, Any]:

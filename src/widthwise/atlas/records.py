@@ -73,3 +73,17 @@ def write(paper: str, verdicts: Iterable[Verdict], folder: Path | None = None) -
     body = {"schema": SCHEMA, "verdicts": sorted([*kept, *new], key=lambda e: tuple(str(e[name]) for name in identity))}
     whole_files.replace(place, (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode())
     return place
+
+
+def words(claim: str) -> list[str]:
+    """Verdicts on record for a claim, at scales that give verdicts."""
+    return [entry["word"] for entry in read(claim.partition("-")[0]) if entry["claim"] == claim]
+
+
+def lines(claim: str) -> list[str]:
+    """The same, a sentence each."""
+    return [
+        f"{entry['data']}, {entry['scale']}, seed {entry['seed']}: {entry['word']} ({entry['reason']}), {entry['date']}"
+        for entry in read(claim.partition("-")[0])
+        if entry["claim"] == claim
+    ]

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int, Num
-from numpy.typing import ArrayLike
 
 from widthwise.datasets.dataset import Dataset
 from widthwise.datasets.features import prepare, resolve_scale
@@ -19,6 +18,7 @@ from widthwise.datasets.sampling import stratified_rows
 from widthwise.errors import DataError, UsageError
 
 Labels = Literal["binary", "classes", "number"]
+FEWEST_ROWS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,7 @@ class Settings:
         steps: steps of descent at the full step size; four times as many are made at a quarter of it.
         seeds: how many; verdicts need at least three, unless nothing is random.
         first: take the first rows in the order of the source, not a random subset.
+        test_part: hold out rows of the set's own test part, where it has one.
         more: anything else the claim asks for, by name: numbers, texts and tuples of them.
     """
 
@@ -43,6 +44,7 @@ class Settings:
     steps: int = 0
     seeds: int = 3
     first: bool = False
+    test_part: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -131,7 +133,7 @@ class Curve:
     x: Float[np.ndarray, " t"]
     y: Float[np.ndarray, " t"]
 
-    def __init__(self, label: str, x: ArrayLike, y: ArrayLike) -> None:
+    def __init__(self, label: str, x: Any, y: Any) -> None:
         own = {"x": np.atleast_1d(np.asarray(x, dtype=np.float64)), "y": np.atleast_1d(np.asarray(y, dtype=np.float64))}
         if own["x"].shape != own["y"].shape or own["x"].ndim != 1:
             raise UsageError(f"curve {label!r} must have one y for each x; got {own['y'].shape} for {own['x'].shape}")
@@ -154,7 +156,9 @@ class Evidence:
         object.__setattr__(self, "numbers", {name: float(value) for name, value in numbers.items()})
 
 
-def rows_of(data: Dataset, settings: Settings, *, labels: Labels, unit: bool, seed: int) -> Rows:
+def rows_of(
+    data: Dataset, settings: Settings, *, labels: Labels, unit: bool, seed: int, test: Dataset | None = None
+) -> Rows:
     """Rows of a data set as a claim uses them.
 
     Columns of tables are standardised and a constant coordinate of the size of a row appended, rows of images and tables
@@ -167,6 +171,7 @@ def rows_of(data: Dataset, settings: Settings, *, labels: Labels, unit: bool, se
         labels: what the claim needs.
         unit: bring rows to norm 1; else columns are only standardised (tables) or left alone (images).
         seed: which rows are taken, and which are held out.
+        test: rows of the set's test part, from which those held out are taken; of the data themselves when not given.
 
     Raises:
         DataError: if the data have too few rows, or no classes where the claim needs them.
@@ -175,30 +180,32 @@ def rows_of(data: Dataset, settings: Settings, *, labels: Labels, unit: bool, se
         raise DataError(f"this claim needs classes, but the target of {data.source} is a number")
     steps: tuple[str, ...] = ()
     if labels == "binary" and data.task == "classification":
-        two = np.flatnonzero(data.y <= 1)
         if len(data.classes) > 2:
             steps = (f"the first two of {len(data.classes)} classes, {data.classes[0]} and {data.classes[1]}",)
-        data = data.take(two)
-    fewest = 8
-    if data.n < fewest:
-        raise DataError(f"a claim needs at least {fewest} rows; {data.source} has {data.n}")
-    n_test = min(settings.n_test, data.n // 3)
+        data = data.take(np.flatnonzero(data.y <= 1))
+        test = None if test is None else test.take(np.flatnonzero(test.y <= 1))
+    if data.n < FEWEST_ROWS:
+        raise DataError(f"a claim needs at least {FEWEST_ROWS} rows; {data.source} has {data.n}")
+    n_test = min(settings.n_test, data.n // 3) if test is None else 0
     n = min(settings.n, data.n - n_test)
-    index = (
-        np.arange(n + n_test)
-        if settings.first
-        else stratified_rows(data.y, n + n_test, task=data.task, seed=np.random.default_rng([seed, 1]))
-    )
-    if n_test:
+    index = _rows_in(data, n + n_test, settings.first, np.random.default_rng([seed, 1]))
+    if n_test and not settings.first:
         # Which of them are held out.
         index = np.random.default_rng([seed, 2]).permutation(index)
-    X = data.X[index]
+    X, y = data.X[index], data.y[index]
+    if test is not None:
+        held = _rows_in(test, min(settings.n_test, test.n), settings.first, np.random.default_rng([seed, 3]))
+        X, y = np.concatenate([X, test.X[held]]), np.concatenate([y, test.y[held]])
     scale = resolve_scale("auto", data.kind)
     if unit or scale == "standardise":
         features = prepare(X, scale=scale, tau=float(scale == "standardise"))
         X, steps = features.X, (*steps, *features.steps)
-    y = _coded(data.y[index], labels if data.task == "classification" else "number")
+    y = _coded(y, labels if data.task == "classification" else "number")
     return Rows(X=X[:n], y=y[:n], X_test=X[n:], y_test=y[n:], source=data.source, steps=steps)
+
+
+def _rows_in(data: Dataset, n: int, first: bool, generator: np.random.Generator) -> Int[np.ndarray, " n"]:
+    return np.arange(n) if first else stratified_rows(data.y, n, task=data.task, seed=generator)
 
 
 def _coded(y: Num[np.ndarray, " n"], labels: Labels) -> Float[np.ndarray, " n"] | Int[np.ndarray, " n"]:

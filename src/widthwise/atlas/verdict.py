@@ -6,9 +6,9 @@ import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from widthwise.atlas.claim import Scale, Status, Type
+from widthwise.atlas.claim import Claim, Scale, Status, Type
 from widthwise.atlas.criteria import Outcome
 from widthwise.errors import DataError
 
@@ -173,7 +173,9 @@ class Verdict:
         body = json.loads(_adapter().dump_json(self))
         text = json.dumps({"schema": SCHEMA, **body}, indent=1, ensure_ascii=False) + "\n"
         if path is not None:
-            Path(path).write_text(text, encoding="utf-8")
+            from widthwise.pages.files import write_atomically  # noqa: PLC0415
+
+            write_atomically(path, text)
         return text
 
     @classmethod
@@ -193,8 +195,38 @@ class Verdict:
                 raise
             raise DataError(f"this is no verdict: {fault}") from None
 
+    def to_html(self, path: Path | str | None = None, *, claim: Claim | None = None) -> str:
+        """The page of the verdict as one HTML document; written to a file where a path is given.
+
+        Args:
+            path: where to.
+            claim: whose verdict it is, where the claim is not of the atlas.
+        """
+        from widthwise.atlas.page import verdict_page  # noqa: PLC0415 - pages are made of verdicts
+        from widthwise.pages.files import write_atomically  # noqa: PLC0415
+        from widthwise.pages.html import to_html  # noqa: PLC0415
+
+        text = to_html(verdict_page(self, claim))
+        if path is not None:
+            write_atomically(path, text)
+        return text
+
+    def _repr_html_(self) -> str:
+        from widthwise.atlas.page import verdict_page  # noqa: PLC0415
+        from widthwise.pages.html import fragment  # noqa: PLC0415
+
+        return fragment(verdict_page(self))
+
     def __str__(self) -> str:
         return f"{self.claim}: {self.word} ({self.reason}; {self.recorded})"
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of `widthwise/verdict/1`."""
+    body = _adapter().json_schema(mode="serialization")
+    body["properties"] = {"schema": {"const": SCHEMA}, **body["properties"]}
+    body["required"] = ["schema", *body["required"]]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA, **body}
 
 
 @functools.cache

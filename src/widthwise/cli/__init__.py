@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 
 from widthwise import __version__
+from widthwise.cli.atlas import atlas
 from widthwise.cli.audit import audit
 from widthwise.cli.conditions import conditions
 from widthwise.cli.doctor import doctor
@@ -29,6 +30,7 @@ def commands() -> None:
     """Know how a wide ReLU network will train and generalise before you train it, and check it after."""
 
 
+commands.add_command(atlas)
 commands.add_command(audit)
 commands.add_command(conditions)
 commands.add_command(doctor)
@@ -39,8 +41,9 @@ commands.add_command(sweep)
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit.
 
-    Exit codes: 0 done, 2 usage, 3 data rejected, 4 spec invalid, 5 memory or disk, 6 store damaged, 7 download failed,
-    8 some jobs failed, 70 internal error, 130 and 143 interrupted. Messages go to stderr, results to stdout.
+    Exit codes: 0 done, 1 a verdict is not the one on record or a control did not fail, 2 usage, 3 data rejected, 4 spec
+    invalid, 5 memory or disk, 6 store damaged, 7 download failed, 8 some jobs failed, 70 internal error, 130 and 143
+    interrupted. Messages go to stderr, results to stdout.
     """
     try:
         with _interruptible():

@@ -7,6 +7,7 @@ field is literal text. Numbers are stored as plain floats, NumPy's among them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -113,14 +114,21 @@ class Table:
         columns: names and alignments.
         rows: one text per column in every row.
         caption: what the table shows.
+        links: name of the page beside this one that the first text of each row leads to; none where it is empty.
     """
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
+    links: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _store(self, columns=tuple(self.columns), rows=tuple(tuple(row) for row in self.rows))
+        _store(self, columns=tuple(self.columns), rows=tuple(tuple(row) for row in self.rows), links=tuple(self.links))
+        if self.links and len(self.links) != len(self.rows):
+            raise UsageError(f"Table: {len(self.rows)} rows need as many links, but {len(self.links)} came")
+        for link in self.links:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", link or "none"):
+                raise UsageError(f"Table: a link must be the plain name of a file beside the page; {link[:60]!r} came")
         for number, row in enumerate(self.rows):
             if len(row) != len(self.columns):
                 raise UsageError(

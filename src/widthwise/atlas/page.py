@@ -1,0 +1,535 @@
+"""From verdicts to pages: one for each, and the indexes and the regime map over many. Nothing is computed but deviations."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+
+from widthwise.atlas.claim import TYPES, Claim
+from widthwise.atlas.registry import find
+from widthwise.atlas.verdict import Band, Verdict
+from widthwise.pages import (
+    Alert,
+    Block,
+    Bullets,
+    Cloud,
+    Code,
+    Column,
+    Curves,
+    Details,
+    KeyNumber,
+    KeyNumbers,
+    Line,
+    Mark,
+    Page,
+    Scatter,
+    Section,
+    Table,
+    Text,
+    escape,
+)
+from widthwise.pages.scales import number
+
+WORDS = {
+    "holds": "**holds**",
+    "holds outside its hypotheses": "**holds, outside its hypotheses**",
+    "does not hold": "**does not hold**",
+    "direction only": "holds in **direction only**",
+    "inconclusive": "is **inconclusive**",
+    "vacuous": "is **vacuous** here",
+}
+NONE = "—"
+
+
+def bibtex(source: str) -> str:
+    """The entry of a source in BibTeX.
+
+    Args:
+        source: its citation key.
+    """
+    text = files("widthwise").joinpath("references.bib").read_text(encoding="utf-8")
+    found = re.search(rf"^@\w+\{{{re.escape(source)},.*?^\}}", text, re.DOTALL | re.MULTILINE)
+    return found.group() if found else ""
+
+
+def cited(source: str) -> str:
+    """Authors in short, and the year."""
+    entry = bibtex(source)
+    names = re.search(r"author\s*=\s*\{(.*?)\}", entry, re.DOTALL)
+    authors = [one.split(",")[0].strip("{} ") for one in re.split(r"\s+and\s+", names.group(1))] if names else [source]
+    year = re.search(r"year\s*=\s*\{?(\d+)", entry)
+    who = authors[0] + (" et al." if len(authors) > 2 else f" and {authors[1]}" if len(authors) == 2 else "")
+    return f"{who} {year.group(1)}" if year else who
+
+
+def file_name(verdict: Verdict) -> str:
+    """Name of its files, without ending."""
+    data = re.sub(r"[^a-z0-9]+", "-", verdict.run.data.lower()).strip("-")[:40] or "data"
+    return f"{verdict.claim}--{verdict.run.scale}--{data}--{verdict.run.digest[:8]}--{verdict.run.seed}"
+
+
+def command(verdict: Verdict) -> str:
+    """The command line that repeats a run."""
+    run = verdict.run
+    data = ["--data", run.data] if run.own else []
+    seed = ["--seed", str(run.seed)] if run.seed else []
+    return shlex.join(["widthwise", "atlas", "run", verdict.claim, *data, "--scale", run.scale, *seed])
+
+
+def verdict_page(verdict: Verdict, claim: Claim | None = None) -> Page:
+    """The page of a verdict.
+
+    Args:
+        verdict: what was found.
+        claim: whose it is; looked up where not given.
+    """
+    claim = find(verdict.claim) if claim is None else claim
+    run = verdict.run
+    return Page(
+        title=claim.title,
+        subtitle=f"{cited(claim.source)}, {claim.locator}: {TYPES[claim.type]}",
+        verdict=_sentences(verdict),
+        alerts=_alerts(verdict),
+        sections=(
+            Section(title="The claim", lead=escape(claim.statement, limit=600), blocks=(Code(text=claim.formula),)),
+            Section(title="Prediction and measurement", lead=_lead(verdict), blocks=(figure(verdict, claim),)),
+            *_published(verdict, claim),
+            _numbers(verdict),
+            _hypotheses(verdict),
+            _control(verdict, claim),
+        ),
+        colophon=(
+            Details(title="Method", blocks=(Bullets(items=_method(verdict, claim)),)),
+            Text(text="The same run again:"),
+            Code(text=command(verdict)),
+            Text(text=", ".join(f"{escape(k)} {escape(v)}" for k, v in run.versions.items()) + f"; {run.date}"),
+            Details(title="Source", blocks=(Code(text=bibtex(claim.source)),)),
+        ),
+    )
+
+
+def _sentences(verdict: Verdict) -> tuple[str, ...]:
+    run = verdict.run
+    unmet = sum(one.status == "unmet" for one in verdict.hypotheses)
+    unknown = sum(one.status == "unknown" for one in verdict.hypotheses)
+    hypotheses = f"{len(verdict.hypotheses) - unmet - unknown} of {len(verdict.hypotheses)} hypotheses are met"
+    said = [
+        f"On {escape(run.data)}, {run.n} rows, the claim {WORDS[verdict.word]}.",
+        escape(verdict.reason[0].upper() + verdict.reason[1:], limit=500) + ".",
+        f"{hypotheses}, {unmet} are not" + (f", {unknown} cannot be checked." if unknown else "."),
+        "The control was found wrong, as it must be."
+        if verdict.control.failed
+        else "The control was **not** found wrong.",
+        {
+            "as recorded": "The verdict is the one on record.",
+            "changed": "The verdict on record is **another one**.",
+            "no record": "There is no verdict on record for these data, scale and seed.",
+        }[verdict.recorded],
+    ]
+    return tuple(said)
+
+
+def _alerts(verdict: Verdict) -> tuple[Alert, ...]:
+    found = []
+    if not verdict.control.failed:
+        found.append(
+            Alert(
+                level="danger",
+                text="The control must fail and did not: on these data the check cannot tell right from wrong.",
+            )
+        )
+    if verdict.recorded == "changed":
+        found.append(
+            Alert(level="danger", text="This verdict differs from the one on record for the same data, scale and seed.")
+        )
+    if verdict.run.scale == "smoke":
+        found.append(
+            Alert(
+                level="info", text="At the scale `smoke` there is one seed at one step size: machinery, not a verdict."
+            )
+        )
+    return tuple(found)
+
+
+def _lead(verdict: Verdict) -> str:
+    return f"Asked, and fixed before the run: {escape(verdict.threshold, limit=300)}."
+
+
+def figure(verdict: Verdict, claim: Claim) -> Curves:
+    """Prediction, measurement, control and the paper's own numbers in one picture."""
+    lines = []
+    positive = claim.axes.log_y
+    for group, (p, q) in enumerate(zip(verdict.predicted, _ordered(verdict.predicted, verdict.measured), strict=True)):
+        several = len(verdict.predicted) > 1
+        name = f", {p.label}" if several else ""
+        lines.append(_line(f"predicted{name}", p, "prediction", group, band=False, positive=positive))
+        lines.append(_line(f"measured{name}", q, "measurement", group, band=verdict.run.seeds > 1, positive=positive))
+    for group, curve in enumerate(claim.published):
+        several = len(claim.published) > 1
+        lines.append(
+            Line(
+                label=f"published{f', {curve.label}' if several else ''}",
+                x=tuple(map(float, curve.x)),
+                y=tuple(map(float, curve.y)),
+                kind="reference",
+                group=group,
+            )
+        )
+    if not claim.published and len(verdict.predicted) == 1:
+        lines += [_line("control", c, "reference", 1, band=False, positive=positive) for c in verdict.control.measured]
+    since = getattr(claim.criterion, "since", None)
+    marks = (Mark(axis="x", value=since, label="judged from here"),) if since is not None and since > 0 else ()
+    return Curves(
+        title=f"{claim.title}: prediction and measurement",
+        description="Thick: predicted. Thin with markers: measured, mean over the seeds, the band three standard errors wide."
+        + (
+            " Dotted: published." if claim.published else " Dotted: the control." if len(verdict.predicted) == 1 else ""
+        ),
+        x_label=claim.axes.x,
+        y_label=claim.axes.y,
+        lines=tuple(lines),
+        log_x=claim.axes.log_x,
+        log_y=claim.axes.log_y,
+        marks=marks,
+    )
+
+
+def _ordered(predicted: Sequence[Band], measured: Sequence[Band]) -> list[Band]:
+    by_label = {band.label: band for band in measured}
+    return [by_label[band.label] for band in predicted]
+
+
+def _line(label: str, band_of: Band, kind: str, group: int, *, band: bool, positive: bool) -> Line:
+    nan = float("nan")
+    y = tuple(nan if value is None else value for value in band_of.y)
+    low = tuple(nan if value is None else value for value in band_of.low)
+    high = tuple(nan if value is None else value for value in band_of.high)
+    if positive:
+        # A band that reaches below zero ends, on a logarithmic axis, a little below its line.
+        low = tuple(max(a, 0.1 * b) for a, b in zip(low, y, strict=True))
+    return Line(
+        label=label, x=band_of.x, y=y, kind=kind, group=group,  # type: ignore[arg-type]
+        low=low if band else None, high=high if band else None,
+    )  # fmt: skip
+
+
+def deviations(verdict: Verdict, claim: Claim) -> tuple[tuple[str, ...], ...]:
+    """Rows of ours beside the paper's: label, x, predicted, measured, published, deviation of the measurement in per cent."""
+    rows = []
+    by_label = {band.label: band for band in verdict.measured}
+    told = {band.label: band for band in verdict.predicted}
+    for curve in claim.published:
+        ours, ahead = by_label.get(curve.label), told.get(curve.label)
+        for x, theirs in zip(curve.x.tolist(), curve.y.tolist(), strict=True):
+            mine = _at(ours, x)
+            if mine is not None:
+                expected = _at(ahead, x)
+                rows.append(
+                    (
+                        curve.label,
+                        number(x),
+                        NONE if expected is None else number(expected),
+                        number(mine),
+                        number(theirs),
+                        f"{100.0 * (mine / theirs - 1.0):+.1f} %" if theirs else NONE,
+                    )
+                )
+    return tuple(rows)
+
+
+def _at(band: Band | None, x: float) -> float | None:
+    """The value at an abscissa that a curve has."""
+    if band is None:
+        return None
+    return next((y for a, y in zip(band.x, band.y, strict=True) if abs(a - x) <= 1e-9 * max(1.0, abs(x))), None)
+
+
+def _published(verdict: Verdict, claim: Claim) -> tuple[Section, ...]:
+    rows = deviations(verdict, claim)
+    if not rows:
+        return ()
+    columns = (
+        Column(name="curve"),
+        *(
+            Column(name=name, align="right")
+            for name in (claim.axes.x, "predicted", "measured", "published", "deviation")
+        ),
+    )
+    return (Section(title="Ours beside the paper's", blocks=(Table(columns=columns, rows=rows),)),)
+
+
+def _numbers(verdict: Verdict) -> Section:
+    blocks: list[Block] = []
+    rows = tuple(
+        (
+            "full" if one.slowdown == 1 else f"1/{one.slowdown}",
+            one.outcome,
+            NONE if one.mean is None else number(one.mean),
+            number(3.0 * one.error),
+            ", ".join(NONE if value is None else number(value) for value in one.values),
+        )
+        for one in verdict.passes
+    )
+    names = ("step size", "outcome", "mean", "three standard errors", "by seed")
+    blocks.append(Table(columns=tuple(Column(name=name) for name in names), rows=rows))
+    if verdict.vacuity is not None:
+        blocks.append(
+            KeyNumbers(
+                items=(
+                    KeyNumber(label="vacuity", value=f"{verdict.vacuity:.1f} decades", note="required over observed"),
+                )
+            )
+        )
+    if verdict.numbers:
+        told = tuple((name, NONE if value is None else number(value)) for name, value in verdict.numbers.items())
+        blocks.append(
+            Table(columns=(Column(name="beside it"), Column(name="mean over seeds", align="right")), rows=told)
+        )
+    return Section(title="Numbers", blocks=tuple(blocks))
+
+
+def _hypotheses(verdict: Verdict) -> Section:
+    rows = tuple((one.text, one.status, one.number) for one in verdict.hypotheses)
+    columns = (Column(name="hypothesis"), Column(name="status"), Column(name="found on the rows of the first seed"))
+    return Section(title="Hypotheses", blocks=(Table(columns=columns, rows=rows),))
+
+
+def _control(verdict: Verdict, claim: Claim) -> Section:
+    values = ", ".join(NONE if value is None else number(value) for value in verdict.control.values)
+    return Section(
+        title="Control",
+        lead=f"The same check where the statement is false: {escape(claim.control_text, limit=300)}.",
+        blocks=(
+            Text(
+                text=f"Its number at each seed: {values}. "
+                + (
+                    "Found wrong at every seed."
+                    if verdict.control.failed
+                    else "**Found right: the check proves nothing.**"
+                )
+            ),
+        ),
+    )
+
+
+def _method(verdict: Verdict, claim: Claim) -> tuple[str, ...]:
+    run = verdict.run
+    widths = ", ".join(map(str, run.widths))
+    return (
+        *(escape(line, limit=600) for line in claim.method),
+        f"Rows: {run.n} for training and {run.n_test} held out, {run.d} columns"
+        + "".join(f"; {escape(step, limit=200)}" for step in run.prepared)
+        + ".",
+        *((f"Widths: {widths}.",) if run.widths else ()),
+        *((f"Steps: {run.steps}.",) if run.steps else ()),
+        f"Seeds: {run.seeds}, from {run.seed} on.",
+        "A mean is right, or wrong, when it is so with three standard errors; anything else is inconclusive.",
+        *(
+            ("Every seed ran at the step size and at a quarter of it; the two must agree.",)
+            if len(verdict.passes) > 1
+            else ()
+        ),
+        f"Probability that a claim just false would be said to hold: {number(verdict.chance)}.",
+        f"{number(run.seconds)} seconds on {escape(run.device)}.",
+    )
+
+
+# --- the site ----------------------------------------------------------------------------------------------------------
+
+INDEXES: tuple[tuple[str, str, Callable[[Verdict, Claim], str]], ...] = (
+    ("index", "paper", lambda _, claim: cited(claim.source)),
+    ("by-type", "type", lambda _, claim: TYPES[claim.type]),
+    ("by-verdict", "verdict", lambda verdict, _: verdict.word),
+    ("by-quantity", "quantity", lambda _, claim: claim.quantity),
+)
+
+
+def index_page(verdicts: Sequence[Verdict], name: str) -> Page:
+    """An index of the site: `index` (by paper), `by-type`, `by-verdict` or `by-quantity`."""
+    by, group = next((by, group) for known, by, group in INDEXES if known == name)
+    parts: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        parts.setdefault(group(verdict, find(verdict.claim)), []).append(verdict)
+    others = tuple((f"by {other}", f"{known}.html") for known, other, _ in INDEXES if known != name)
+    return Page(
+        title="The atlas: claims, and what became of them",
+        subtitle=f"{len(verdicts)} verdicts, by {by}",
+        verdict=_totals(verdicts),
+        alerts=_wrong(verdicts),
+        sections=(
+            *(Section(title=title, blocks=(_listed(found),)) for title, found in parts.items()),
+            Section(
+                title="Other orders, and the regime map",
+                blocks=(
+                    Table(
+                        columns=(Column(name="page"),),
+                        rows=(*((label,) for label, _ in others), ("the regime map",)),
+                        links=(*(link for _, link in others), "regime-map.html"),
+                    ),
+                ),
+            ),
+        ),
+        colophon=(Text(text="Made by `widthwise atlas report` from the verdicts in its folder."),),
+    )
+
+
+def _totals(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    counts: dict[str, int] = {}
+    for verdict in verdicts:
+        counts[verdict.word] = counts.get(verdict.word, 0) + 1
+    held = [verdict for verdict in verdicts if verdict.word.startswith("holds")]
+    return (
+        ", ".join(
+            f"{many} {'is ' if word in ('vacuous', 'inconclusive') else ''}{word}" for word, many in counts.items()
+        )
+        + ".",
+        f"Were all {len(held)} claims that hold just false, chance would still let **{sum(v.chance for v in held):.2f}** hold.",
+        f"Controls found wrong, as they must be: {sum(v.control.failed for v in verdicts)} of {len(verdicts)}.",
+    )
+
+
+def _wrong(verdicts: Sequence[Verdict]) -> tuple[Alert, ...]:
+    changed = [verdict.claim for verdict in verdicts if verdict.recorded == "changed"]
+    passed = [verdict.claim for verdict in verdicts if not verdict.control.failed]
+    found = []
+    if changed:
+        found.append(Alert(level="danger", text=f"Not as recorded: {escape(', '.join(changed), limit=400)}."))
+    if passed:
+        found.append(Alert(level="danger", text=f"Controls that did not fail: {escape(', '.join(passed), limit=400)}."))
+    return tuple(found)
+
+
+def _listed(verdicts: Sequence[Verdict]) -> Table:
+    columns = ("claim", "type", "verdict", "found", "data", "hypotheses not met", "record")
+    return Table(
+        columns=tuple(Column(name=name) for name in columns),
+        rows=tuple(
+            (
+                find(one.claim).title,
+                TYPES[one.type],
+                one.word,
+                one.reason.split(";")[0],
+                f"{one.run.data}, {one.run.scale}",
+                str(sum(h.status == "unmet" for h in one.hypotheses)),
+                one.recorded,
+            )
+            for one in verdicts
+        ),
+        links=tuple(f"{file_name(one)}.html" for one in verdicts),
+    )
+
+
+def places(verdict: Verdict) -> list[tuple[str, float, float]]:
+    """Runs of a verdict on the regime map: name, laziness index, share of flips."""
+    found = []
+    for name, value in verdict.numbers.items():
+        if name.startswith("laziness"):
+            which = name.removeprefix("laziness").strip()
+            flips = verdict.numbers.get(f"flips {which}".strip())
+            if value is not None and flips is not None and value > 0 and flips > 0:
+                found.append((which, value, flips))
+    return found
+
+
+def regime_page(verdicts: Sequence[Verdict]) -> Page:
+    """Every run with a laziness index and a share of flips."""
+    clouds: dict[str, list[tuple[float, float]]] = {}
+    rows = []
+    for verdict in verdicts:
+        source = cited(find(verdict.claim).source)
+        for name, x, y in places(verdict):
+            clouds.setdefault(source, []).append((x, y))
+            rows.append((f"{verdict.claim}{f', {name}' if name else ''}", verdict.run.data, number(x), number(y)))
+    blocks: tuple[Block, ...] = (Text(text="No verdict here has both numbers."),)
+    if rows:
+        drawn = Scatter(
+            title="The regime map",
+            description="One point for each run: means over its seeds. Left and low is where the linearised theory speaks.",
+            x_label="laziness index: movement the labels ask for, over the norm of the start",
+            y_label="share of gates that flipped",
+            points=tuple(
+                Cloud(label=label, x=tuple(x for x, _ in found), y=tuple(y for _, y in found), group=group)
+                for group, (label, found) in enumerate(clouds.items())
+            ),
+            log_x=True,
+            log_y=True,
+            marks=(Mark(axis="x", value=1.0, label="index 1"),),
+        )
+        columns = (
+            Column(name="run"),
+            Column(name="data"),
+            *(Column(name=n, align="right") for n in ("laziness", "flips")),
+        )
+        blocks = (drawn, Table(columns=columns, rows=tuple(rows)))
+    return Page(
+        title="The regime map",
+        subtitle="Laziness index against flips, with every run that has both",
+        verdict=("Below an index of one the weights move less than their own size, and few gates flip.",),
+        alerts=(),
+        sections=(
+            Section(title="Every run", blocks=blocks),
+            Section(
+                title="Back",
+                blocks=(Table(columns=(Column(name="page"),), rows=(("all claims",),), links=("index.html",)),),
+            ),
+        ),
+        colophon=(),
+    )
+
+
+# --- claims ------------------------------------------------------------------------------------------------------------
+
+
+def claim_page(claim: Claim, records: Sequence[str]) -> Page:
+    """What a claim says, for the terminal."""
+    settings = tuple(
+        f"`{scale}`: {escape(s.data)}, {s.n} rows"
+        + (f", widths {', '.join(map(str, s.widths))}" if s.widths else "")
+        + (f", {s.steps} steps" if s.steps else "")
+        + f", {1 if scale == 'smoke' else s.seeds} seed{'s' if s.seeds > 1 and scale != 'smoke' else ''}"
+        for scale, s in claim.settings.items()
+    )
+    return Page(
+        title=claim.title,
+        subtitle=f"{claim.key}: {TYPES[claim.type]}",
+        verdict=(escape(claim.statement, limit=600),),
+        alerts=(),
+        sections=(
+            Section(title="Formula", blocks=(Code(text=claim.formula),)),
+            Section(
+                title="Hypotheses", blocks=(Bullets(items=tuple(escape(h.text, limit=300) for h in claim.hypotheses)),)
+            ),
+            Section(
+                title="The test",
+                blocks=(
+                    Bullets(
+                        items=(
+                            f"Asked: {escape(claim.criterion.says(), limit=300)}.",
+                            f"Control: {escape(claim.control_text, limit=300)}.",
+                            *(escape(line, limit=600) for line in claim.method),
+                            *(
+                                (f"Other data are refused: {escape(claim.own_data, limit=300)}.",)
+                                if claim.own_data
+                                else ()
+                            ),
+                        )
+                    ),
+                ),
+            ),
+            Section(title="Settings", blocks=(Bullets(items=settings),)),
+            Section(title="Source", blocks=(Text(text=f"{escape(cited(claim.source))}, {escape(claim.locator)}."),)),
+            *(
+                (Section(title="On record", blocks=(Bullets(items=tuple(map(escape_line, records))),)),)
+                if records
+                else ()
+            ),
+        ),
+        colophon=(),
+    )
+
+
+def escape_line(text: str) -> str:
+    """A line of literal text."""
+    return escape(text, limit=400)
