@@ -68,7 +68,7 @@ def _row(claim: Claim, entry: dict[str, Any]) -> tuple[str, ...]:
     return (
         f"{claim.title} ({claim.key})",
         TYPES[claim.type],
-        f"{entry['data']}, {entry['scale']}",
+        f"{entry['data']}, {entry['scale']}, seed {entry['seed']}",
         "; ".join(entry.get("unmet", ())) or "none",
         entry["word"],
         entry["reason"],
