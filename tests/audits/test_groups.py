@@ -144,8 +144,11 @@ def test_imbalanced_classes_show_both_errors_of_every_model():
     rng = np.random.default_rng(1)
     X = rng.normal(size=(90, 2))
     y = np.where(X[:, 0] > 1.0, "rare", "common")
-    found = ww.audit(X, y, verify="none", pad=1.0)
-    g = found.generalisation
+    found = ww.audit(X, y, pad=1.0)
+    g, checked = found.generalisation, found.verification
+    assert checked.final_balanced(2048) > checked.final_error(2048)
+    assert checked.predicted_balanced > checked.predicted_errors[-1]
     assert g.balanced.value > g.nested.value
     assert g.baselines[0].balanced.value == 0.5
+    assert "balanced over classes" in found.verdict[1]
     assert "balanced error" in found.to_html()

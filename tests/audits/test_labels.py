@@ -41,6 +41,8 @@ def test_flipped_labels_of_separate_classes_are_the_suspects():
         assert suspect.suggested == str(y[suspect.row])
         assert suspect.margin < 0
     assert labels.confident >= 0.5
+    assert labels.noise.value == pytest.approx(6 / 120, abs=0.005)
+    assert labels.noise.low <= 6 / 120 <= labels.noise.high
 
 
 def test_flips_of_separate_classes_are_said_to_need_a_check_and_clean_ones_are_not():
@@ -51,12 +53,17 @@ def test_flips_of_separate_classes_are_said_to_need_a_check_and_clean_ones_are_n
     assert clean.labels.suspects == ()
     assert clean.labels.disagreement.value == 0.0
     assert "no sign of label noise" in clean.verdict[2]
+    assert "an estimated **5.00" in dirty.verdict[2]
+    assert "estimated" not in clean.verdict[2]
 
 
 def test_labels_without_relation_to_the_features_are_not_called_noise():
     rng = np.random.default_rng(0)
     found = ww.audit(rng.normal(size=(100, 3)), np.arange(100) % 2, verify="none", pad=1.0)
     assert found.labels.separate is False
+    assert found.labels.noise is None
+    assert "overlap" in found.labels.noise_reason
+    assert "is not identifiable" in found.to_html()
     assert "an upper limit on label noise, not an estimate" in found.verdict[2]
     assert "**The classes do not separate**" in next(b.text for b in sections(found)[2].blocks if hasattr(b, "text"))
 

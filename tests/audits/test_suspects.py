@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import widthwise as ww
+from widthwise.audits.suspects import suspects
 from widthwise.datasets import prepare
 
 
@@ -39,6 +40,23 @@ def test_neighbours_have_the_suggested_label_are_nearest_and_no_suspects(people)
         nearest = sorted(allowed, key=lambda i: distance[i])[:3]
         assert [n.row for n in suspect.neighbours] == nearest
         assert [n.distance for n in suspect.neighbours] == pytest.approx(distance[nearest], abs=1e-9)
+
+
+def test_a_suspect_is_no_witness_against_another():
+    ds = ww.load(np.arange(6.0)[:, None], list("abaabb"))
+    # Rows 1 and 2 are suspects; the rows next to row 1 with the label a are 0 and 2, and 2 does not count.
+    found = suspects(
+        ds,
+        ds.X,
+        order=[1, 2],
+        margin=-np.ones(6),
+        given=list("abaabb"),
+        suggested=list("aabbbb"),
+        against=np.array([0, 0, 1, 1, 1, 1]),
+    )
+    assert [n.row for n in found[0].neighbours] == [0, 3]
+    assert [n.row for n in found[1].neighbours] == [4, 5]
+    assert [n.distance for n in found[0].neighbours] == [1.0, 2.0]
 
 
 def test_the_column_that_names_the_rows_is_in_the_list_the_file_and_the_page(people):

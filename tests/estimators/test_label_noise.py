@@ -134,6 +134,7 @@ def test_a_number_far_off_is_the_first_suspect_and_its_prediction_the_suggestion
     assert abs(found.suggested_labels_[17] - clean) < 1.0
     assert not found.identifiable_
     assert found.classes_.size == 0
+    assert LabelNoiseDetector().fit(X, np.arange(80) % 40).classes_.size == 0
     huge = LabelNoiseDetector(task="regression").fit(X, 1e200 * y)
     np.testing.assert_allclose(huge.scores_, found.scores_, atol=1e-9)
 
@@ -161,7 +162,9 @@ def test_what_cannot_be_used_is_refused_with_what_to_do():
     with pytest.raises(DataError, match="sum to 1"):
         LabelNoiseDetector().fit(X, given, pred_probs=np.full((30, 3), 0.5))
     with pytest.raises(UsageError, match="pred_probs are of classes"):
-        LabelNoiseDetector().fit(X, given + 0.5, pred_probs=np.full((30, 3), 1 / 3))
+        LabelNoiseDetector(task="regression").fit(X, given + 0.5, pred_probs=np.full((30, 3), 1 / 3))
+    with pytest.raises(ValueError, match="Unknown label type"):
+        LabelNoiseDetector(task="classification").fit(X, given + 0.5)
 
 
 def test_the_root_names_it():

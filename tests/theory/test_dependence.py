@@ -21,7 +21,7 @@ def test_the_error_over_groups_is_the_spread_of_means_over_repetitions():
     sizes = rng.integers(1, 9, size=60)
     groups = np.repeat(np.arange(60), sizes)
     found = [
-        theory.grouped_mean(rng.normal(size=60)[groups] + 0.3 * rng.normal(size=len(groups)), groups)
+        theory.grouped_mean(3.0 + rng.normal(size=60)[groups] + 0.3 * rng.normal(size=len(groups)), groups)
         for _ in range(4000)
     ]
     means = np.array([f.value for f in found])

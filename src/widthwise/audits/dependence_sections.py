@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from widthwise.audits.table import GroupCheck, TimeCheck
-from widthwise.audits.wording import count, percent, quantity, rate
+from widthwise.audits.wording import count, points, quantity, rate
 from widthwise.pages import Bar, Bars, Block, Column, Curves, Details, Line, Table, Text, escape
 
 
 def group_blocks(check: GroupCheck, classification: bool) -> tuple[Block, ...]:
     """Leave-group-out beside leave-one-out."""
     size, unit = (100.0, "error rate, %") if classification else (1.0, "RMSE")
-    error, show = (rate, percent) if classification else (quantity, quantity)
+    error, show = (rate, points) if classification else (quantity, quantity)
     what = f"groups of {check.column}" if check.column else "rows of equal features"
     bars = [
         Bar(
@@ -59,7 +59,7 @@ def group_blocks(check: GroupCheck, classification: bool) -> tuple[Block, ...]:
 def time_blocks(check: TimeCheck, classification: bool) -> tuple[Block, ...]:
     """The future from the past, block by block."""
     size, unit = (100.0, "error rate, %") if classification else (1.0, "RMSE")
-    error, show = (rate, percent) if classification else (quantity, quantity)
+    error, show = (rate, points) if classification else (quantity, quantity)
     number = tuple(float(i + 1) for i in range(len(check.blocks)))
     drawn = Curves(
         title=f"The future from the past, along {check.column}",

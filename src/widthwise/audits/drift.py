@@ -14,7 +14,7 @@ from widthwise.audits.groups import one_for_each_row
 from widthwise.audits.score import balanced, grouped_score, row_losses, score
 from widthwise.audits.table import Finding, TimeBlock, TimeCheck
 from widthwise.audits.targets import predictions
-from widthwise.audits.wording import percent, quantity
+from widthwise.audits.wording import points, quantity
 from widthwise.datasets import Dataset
 from widthwise.datasets.names import cells_listed, quoted
 from widthwise.errors import DataError
@@ -34,11 +34,12 @@ def read_times(given: Any, whole: Dataset) -> tuple[Float[np.ndarray, " n"], tup
     """
     if given is None:
         return None
-    what = f"time ({quoted(given)})" if isinstance(given, str) else "time"
-    values = one_for_each_row(whole.beside[given] if isinstance(given, str) else given, whole.n, what)
+    named = given if isinstance(given, str) else ""
+    what = f"time ({quoted(named)})" if named else "time"
+    values = one_for_each_row(whole.beside[given] if named else given, whole.n, what, named)
     times = _numbers(values)
     if times is None:
-        times = _dates(values, what)
+        times = _dates(values, what, named or what)
     if not np.isfinite(times).all():
         raise DataError(f"{what} must be finite; row {int(np.flatnonzero(~np.isfinite(times))[0])} is not")
     if np.all(times == times[0]):
@@ -55,7 +56,7 @@ def _numbers(values: list[Any]) -> Float[np.ndarray, " n"] | None:
         return None
 
 
-def _dates(values: list[Any], what: str) -> Float[np.ndarray, " n"]:
+def _dates(values: list[Any], what: str, column: str) -> Float[np.ndarray, " n"]:
     """Seconds since 1970 of dates as text, or of dates of Python and pandas."""
     if all(isinstance(v, datetime) for v in values):
         return np.asarray([_seconds(v) for v in values])
@@ -78,7 +79,7 @@ def _dates(values: list[Any], what: str) -> Float[np.ndarray, " n"]:
         for found in (one, two):
             if None not in found:
                 return np.asarray(found, dtype=np.float64)
-    cells = cells_listed([(i, what, texts[i]) for i in bad])
+    cells = cells_listed([(i, column, texts[i]) for i in bad])
     raise DataError(f"{what} must hold numbers, or dates such as 2024-05-31 or 2024-05-31 14:00, in every row; {cells}")
 
 
@@ -166,12 +167,16 @@ def time_findings(check: TimeCheck, classification: bool) -> tuple[Finding, ...]
     """The alert, where the future is worse than random rows by more than its standard error."""
     if not check.worse:
         return ()
-    show = percent if classification else quantity
+    show = points if classification else quantity
     unit = "error" if classification else "mean square error"
+    certain = check.difference > 2 * check.difference_error
+    end = (
+        "An error by random rows promises too much: expect that of the future, train on recent rows, and look for what changed."
+        if certain
+        else "Less than two standard errors: it may be chance, or the error of the future may be the one to expect."
+    )
     text = (
         f"Drift along {quoted(check.column)}: predicted from the past, the {unit} is {show(check.difference)} higher than from as "
-        f"many rows of all times (standard error over blocks {show(check.difference_error)}). An error by random rows promises "
-        "too much: expect that of the future, train on recent rows, and look for what changed."
+        f"many rows of all times (standard error over blocks {show(check.difference_error)}). {end}"
     )
-    certain = check.difference > 2 * check.difference_error
     return (Finding(kind="drift", level="warning" if certain else "info", columns=(check.column,), text=text),)

@@ -13,7 +13,7 @@ from widthwise import theory
 from widthwise.audits.score import balanced, grouped_score, row_losses, score
 from widthwise.audits.table import Finding, GroupCheck, GroupError
 from widthwise.audits.targets import predictions
-from widthwise.audits.wording import percent, quantity
+from widthwise.audits.wording import points, quantity
 from widthwise.datasets import Dataset
 from widthwise.datasets.names import cells_listed, listed, quoted
 from widthwise.errors import DataError
@@ -58,7 +58,7 @@ def aside(groups: Any, time: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in (groups, time) if isinstance(name, str)))
 
 
-def one_for_each_row(values: Any, n: int, what: str) -> list[Any]:
+def one_for_each_row(values: Any, n: int, what: str, named: str = "") -> list[Any]:
     """A list, array or Series of one value for each row, none missing.
 
     Raises:
@@ -75,7 +75,7 @@ def one_for_each_row(values: Any, n: int, what: str) -> list[Any]:
         if v is None or bool(v != v) or (isinstance(v, str) and not v.strip())  # noqa: PLR0124
     ]
     if gaps:
-        cells = cells_listed([(i, what, "nothing") for i in gaps])
+        cells = cells_listed([(i, named or what, "nothing") for i in gaps])
         raise DataError(f"{what} must hold a value in every row; {cells}. Fill them in or remove the rows.")
     return listed_values
 
@@ -88,8 +88,9 @@ def read_groups(given: Any, whole: Dataset) -> tuple[str, ...] | None:
     """
     if given is None:
         return None
-    what = f"groups ({quoted(given)})" if isinstance(given, str) else "groups"
-    values = one_for_each_row(whole.beside[given] if isinstance(given, str) else given, whole.n, what)
+    named = given if isinstance(given, str) else ""
+    what = f"groups ({quoted(named)})" if named else "groups"
+    values = one_for_each_row(whole.beside[given] if named else given, whole.n, what, named)
     names = tuple(str(v) for v in values)
     place = {name: code for code, name in enumerate(dict.fromkeys(names))}
     if len(place) < 2:
@@ -214,13 +215,14 @@ def _only(ds: Dataset, groups: Groups) -> tuple[str, ...]:
 def group_findings(check: GroupCheck, classification: bool) -> tuple[Finding, ...]:
     """The alert, where leave-group-out is worse than leave-one-out by more than its standard error."""
     found: list[Finding] = []
-    what = f"groups of {quoted(check.column)}" if check.column else "rows of equal features"
+    what = f"groups of {quoted(check.column)}" if check.column != "groups" else "the groups"
+    what = what if check.column else "rows of equal features"
     if check.only:
         text = f"All rows of {listed(check.only)} are in one of the {what}: left out, no model can predict them."
         found.append(Finding(kind="groups", level="info", columns=(check.column,), text=text))
     if not check.worse:
         return tuple(found)
-    show = percent if classification else quantity
+    show = points if classification else quantity
     unit = "error" if classification else "mean square error"
     excess = check.difference - check.random
     certain = excess > 2 * check.difference_error

@@ -34,6 +34,7 @@ def labels(
     separate: bool | None = None
     ambiguous: float | None = None
     confident: float | None = None
+    noise, reason = None, ""
     found = theory.conflicts(ds.X, ds.y, classes=classes)
     if classes:
         scores = np.column_stack([-predictions, predictions]) if len(ds.classes) == 2 else predictions
@@ -44,6 +45,10 @@ def labels(
         given, against = [ds.classes[c] for c in ds.y.astype(np.intp)], seen.suggested
         separate, ambiguous, explained = separation.separate, separation.ambiguous, separation.explained
         confident = separation.confident
+        quality = theory.label_quality(scores, ds.y.astype(np.intp))
+        reason = quality.reason
+        if quality.rate is not None:
+            noise = Score(value=quality.rate, low=quality.low, high=quality.high)
     else:
         residual = ds.y - predictions[:, 0]
         spread = float(np.median(np.abs(residual - np.median(residual)))) / NORMAL_MAD
@@ -59,6 +64,8 @@ def labels(
     return Labels(
         suspects=suspects(ds, X, order=order, margin=margin, given=given, suggested=suggested, against=against),
         identifier=ds.identifier or "",
+        noise=noise,
+        noise_reason=reason,
         disagreement=Score(value=share.value, low=share.low, high=share.high),
         separate=separate,
         ambiguous=ambiguous,

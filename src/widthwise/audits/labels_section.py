@@ -136,6 +136,7 @@ def _separation(labels: Labels) -> str:
         f"contradicted by the other rows. Its interval, {between(share.low, share.high)}, runs from the 95\u00a0% lower end "
         "for rows that disagree clearly to the 95\u00a0% upper end for all that disagree."
     )
+    limit = f"{limit} {_noise(labels)}"
     if labels.separate:
         far = (
             f"{percent(labels.confident or 0.0)} of the disagreeing rows lie beyond half the median margin on the other side"
@@ -149,6 +150,16 @@ def _separation(labels: Labels) -> str:
     return (
         f"{limit} **The classes do not separate** by the test used here: {test}. Overlap of the classes alone can produce "
         "every one of these disagreements; from the features alone the two cannot be told apart, and no row is accused."
+    )
+
+
+def _noise(labels: Labels) -> str:
+    """What the model of wrong labels beside overlap says."""
+    if labels.noise is None:
+        return f"The share of wrong labels is not identifiable: {labels.noise_reason}."
+    return (
+        f"An estimated **{rate(labels.noise.value)}** of the labels are wrong (90\u00a0% interval "
+        f"{between(labels.noise.low, labels.noise.high)}; its upper end calls every disagreement wrong): {labels.noise_reason}."
     )
 
 

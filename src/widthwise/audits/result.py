@@ -351,6 +351,9 @@ class Labels:
         margin_edges: bins of the histogram of margins.
         margin_counts: rows in each bin.
         identifier: column of the source that names the rows; empty without one.
+        noise: estimated share of wrong labels with its 90 % interval; None where it cannot be told from overlap, and for
+            regression.
+        noise_reason: why it can be told, or why not; empty for regression.
     """
 
     suspects: tuple[Suspect, ...]
@@ -367,6 +370,8 @@ class Labels:
     margin_edges: tuple[float, ...]
     margin_counts: tuple[int, ...]
     identifier: str = ""
+    noise: Score | None = None
+    noise_reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -381,6 +386,7 @@ class Run:
         gap: largest distance of the measured curve from the predicted one, over all steps; None where it diverged.
         errors: held-out error at the watched steps; None where there are no held-out rows or it diverged.
         diverged: step at which it stopped being finite.
+        balanced: held-out error at the last step over classes, where they are imbalanced.
     """
 
     width: int
@@ -390,6 +396,7 @@ class Run:
     gap: float | None
     errors: tuple[float, ...] | None
     diverged: int | None
+    balanced: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -407,6 +414,7 @@ class Verification:
         predicted_errors: predicted held-out error at those steps; empty where there are no held-out rows.
         runs: the trainings.
         band: largest gap that is called agreement.
+        predicted_balanced: predicted held-out error at the last step over classes, where they are imbalanced.
     """
 
     n: int
@@ -419,6 +427,7 @@ class Verification:
     predicted_errors: tuple[float, ...]
     runs: tuple[Run, ...]
     band: float
+    predicted_balanced: float | None = None
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -445,6 +454,11 @@ class Verification:
     def final_error(self, width: int) -> float | None:
         """Mean held-out error over the seeds of a width at the last step."""
         last = [run.errors[-1] for run in self.runs if run.width == width and run.labels == "true" and run.errors]
+        return sum(last) / len(last) if last else None
+
+    def final_balanced(self, width: int) -> float | None:
+        """The same over classes; None where they are not imbalanced."""
+        last = [r.balanced for r in self.runs if r.width == width and r.labels == "true" and r.balanced is not None]
         return sum(last) / len(last) if last else None
 
 

@@ -41,7 +41,9 @@ def grouped_score(ds: Dataset, losses: Float[np.ndarray, " n"], groups: Int[np.n
     z2 = theory.NORMAL_95**2
     centre, scale = p + z2 / (2 * rows), 1 + z2 / rows
     spread = theory.NORMAL_95 * math.sqrt(p * (1 - p) / rows + z2 / (4 * rows**2))
-    return Score(value=p, low=max(0.0, (centre - spread) / scale), high=min(1.0, (centre + spread) / scale))
+    # At 0 and 1 the ends are exactly that; rounding must not leave them a hair away.
+    low = 0.0 if p == 0 else max(0.0, (centre - spread) / scale)
+    return Score(value=p, low=low, high=1.0 if p == 1 else min(1.0, (centre + spread) / scale))
 
 
 def imbalanced(counts: Sequence[int]) -> bool:

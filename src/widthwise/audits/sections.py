@@ -404,6 +404,7 @@ def _axis(data: DataSummary) -> tuple[str, float]:
 
 
 def _runs(data: DataSummary, verified: Verification) -> Table:
+    even = verified.predicted_balanced
     rows = []
     for width in verified.widths:
         gap, shuffled, final = verified.gap(width), verified.gap(width, "shuffled"), verified.final_error(width)
@@ -413,17 +414,28 @@ def _runs(data: DataSummary, verified: Verification) -> Table:
                 "diverged" if gap is None else percent(gap),
                 "diverged" if shuffled is None else percent(shuffled),
                 "" if final is None else _unit(data, final),
+                *(("" if (b := verified.final_balanced(width)) is None else rate(b),) if even is not None else ()),
                 "yes" if gap is not None and gap <= verified.band else "no",
             )
         )
     predicted = verified.predicted_errors[-1] if verified.predicted_errors else None
-    rows.append(("infinite", "0 %", "0 %", "" if predicted is None else _unit(data, predicted), "predicted"))
+    rows.append(
+        (
+            "infinite",
+            "0 %",
+            "0 %",
+            "" if predicted is None else _unit(data, predicted),
+            *((rate(even),) if even is not None else ()),
+            "predicted",
+        )
+    )
     return Table(
         columns=(
             Column(name="width", align="right"),
             Column(name="largest gap, true", align="right"),
             Column(name="largest gap, shuffled", align="right"),
             Column(name="held-out error", align="right"),
+            *((Column(name="balanced", align="right"),) if even is not None else ()),
             Column(name="agrees"),
         ),
         rows=tuple(rows),

@@ -8,11 +8,7 @@ from widthwise.audits.table import HoldOut, Recommended, Score
 from widthwise.audits.wording import between, count, percent, quantity, rate
 from widthwise.pages import Alert, Bar, Bars, Block, Bullets, Code, Column, Details, Section, Table, Text, escape
 
-FORMS = {
-    "theory": "(a) the theory's network",
-    "standard": "(b) standard network, all weights",
-    "sgd": "(c) mini-batches",
-}
+FORMS = {"theory": "(a) theory", "standard": "(b) standard", "sgd": "(c) batches"}
 
 
 def settings_blocks(found: Recommended) -> tuple[Block, ...]:
@@ -24,8 +20,7 @@ def settings_blocks(found: Recommended) -> tuple[Block, ...]:
             Column(name="rate", align="right"),
             Column(name="batch", align="right"),
             Column(name="steps", align="right"),
-            Column(name="loss at start", align="right"),
-            Column(name="predicted", align="right"),
+            Column(name="loss predicted", align="right"),
             Column(name="measured", align="right"),
             Column(name="gap", align="right"),
         ),
@@ -36,7 +31,6 @@ def settings_blocks(found: Recommended) -> tuple[Block, ...]:
                 quantity(s.learning_rate),
                 "all" if s.batch is None else count(s.batch),
                 count(s.steps),
-                quantity(s.start),
                 quantity(s.predicted),
                 "diverged" if s.measured is None else quantity(s.measured),
                 "" if s.gap is None else percent(s.gap),
@@ -44,9 +38,8 @@ def settings_blocks(found: Recommended) -> tuple[Block, ...]:
             for s in found.settings
         ),
         caption="Settings in three forms, each checked by one run on "
-        + ", ".join(dict.fromkeys(count(s.rows) for s in found.settings))
-        + " rows. Rate and loss are those of the mean of squares over rows and outputs (MSELoss) on coded targets; the gap is that "
-        "of the roots of the losses, over the start, and falls with the width",
+        + " and ".join(dict.fromkeys(count(s.rows) for s in found.settings))
+        + " rows",
     )
     words = tuple(f"**{FORMS[s.form]}**: {s.network}; {s.initialisation}." for s in found.settings)
     code: list[Block] = []
@@ -57,8 +50,10 @@ def settings_blocks(found: Recommended) -> tuple[Block, ...]:
         table,
         Bullets(items=words),
         Text(
-            text="On the mean loss a rate depends little on the number of rows: the kernel's largest eigenvalue grows like it. "
-            "It is half of what diverges, and holds for more rows of the same kind."
+            text="Rate and loss are those of the mean of squares over rows and outputs (MSELoss) on coded targets, "
+            f"{quantity(found.settings[0].start)} at the start. The gap is that of the roots of the losses, over the root at the "
+            "start; it falls with the width. On the mean loss a rate depends little on the number of rows, since the largest "
+            "eigenvalue of the kernel grows like it; it is half of what diverges, and holds for more rows of the same kind."
         ),
         Details(title="Code to paste", blocks=tuple(code)),
         Details(title="What these settings do not translate to", blocks=(Bullets(items=found.untranslated),)),

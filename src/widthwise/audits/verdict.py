@@ -6,6 +6,9 @@ from widthwise.audits.result import DataSummary, Generalisation, Labels, Speed, 
 from widthwise.audits.table import HoldOut, Score
 from widthwise.audits.wording import between, count, percent, quantity, rate, span, steps
 
+# Estimated shares of wrong labels below this are not worth a clause.
+LEAST_NOISE = 0.001
+
 
 def verdict(
     data: DataSummary,
@@ -50,7 +53,8 @@ def generalising(found: Generalisation) -> str:
     rows = ""
     if found.compared is not None and found.compared_rows is not None:
         rows = f" (trained on {count(found.compared_rows)} rows as these are, it errs {value(found, found.compared)})"
-    return f"**Generalisation.** The nested error is **{score(found, found.nested)}**: {standing(found)}{rows}."
+    even = "" if found.balanced is None else f", balanced over classes **{rate(found.balanced.value)}**"
+    return f"**Generalisation.** The nested error is **{score(found, found.nested)}**{even}: {standing(found)}{rows}."
 
 
 def standing(found: Generalisation) -> str:
@@ -96,6 +100,8 @@ def doubting(data: DataSummary, labels: Labels) -> str:
         f"**{rate(share.value)}** of the labels (interval {between(share.low, share.high)}) disagree with the prediction made "
         "without them"
     )
+    if labels.noise is not None and labels.noise.value >= LEAST_NOISE:
+        what += f", and an estimated **{rate(labels.noise.value)}** are wrong"
     if labels.separate and not labels.suspects:
         return f"**Labels.** {what}, and the classes separate: no sign of label noise."
     if labels.separate and (labels.confident or 0.0) >= 0.5:
@@ -150,6 +156,7 @@ def testing(data: DataSummary, found: HoldOut) -> str:
     own = found.models[0].score
     shown, predicted = (rate(v) if classes else quantity(v) for v in (own.value, found.predicted.value))
     span = between(found.low, found.high) if classes else f"{quantity(found.low)} to {quantity(found.high)}"
+    even = "" if (b := found.models[0].balanced) is None else f"; balanced {rate(b.value)}"
     end = {
         "as predicted": "the prediction **holds**",
         "worse": "the test rows are **harder than predicted**: they are not like the others, or rows of the others tell on each "
@@ -157,7 +164,7 @@ def testing(data: DataSummary, found: HoldOut) -> str:
         "better": "the test rows are **easier than predicted**",
     }[found.standing]
     return (
-        f"**Test file.** On {count(found.n)} rows the error is **{shown}** where {predicted} was predicted ({span} allowed): "
+        f"**Test file.** On {count(found.n)} rows the error is **{shown}** where {predicted} was predicted ({span} allowed{even}): "
         f"{end}."
     )
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from widthwise import theory
 from widthwise._checks import enough_memory
 from widthwise.audits.result import Curve, Run, Verification
-from widthwise.audits.score import row_losses, score
+from widthwise.audits.score import balanced, class_counts, imbalanced, row_losses, score
 from widthwise.audits.speed import spaced
 from widthwise.audits.targets import predictions, targets
 from widthwise.datasets import Dataset, stratified_rows
@@ -134,6 +134,7 @@ def verification(trial: Trial, *, advance: Callable[[float, str], None], pause: 
         shuffled=_thinned(trial.shuffled_curve.relative),
         watched=tuple(int(k) for k in trial.watched),
         predicted_errors=_errors(trial, trial.predicted.predictions) or (),
+        predicted_balanced=_balanced(trial, trial.predicted.predictions[-1]),
         runs=tuple(runs),
         band=BAND,
     )
@@ -163,6 +164,7 @@ def _run(trial: Trial, width: int, seed: int, labels: Literal["true", "shuffled"
         gap=float(np.abs(measured - predicted.relative).max()) if finite else None,
         errors=_errors(trial, done.history.outputs) if true and finite else None,
         diverged=done.diverged,
+        balanced=_balanced(trial, done.history.outputs[-1]) if true and finite else None,
     )
 
 
@@ -175,6 +177,15 @@ def _errors(trial: Trial, outputs: Float[np.ndarray, "s m k"]) -> tuple[float, .
         made = predictions(trial.held_ds, slice_ * trial.unit + trial.offset)
         found.append(score(trial.held_ds, row_losses(trial.held_ds, made)).value)
     return tuple(found)
+
+
+def _balanced(trial: Trial, outputs: Float[np.ndarray, "m k"]) -> float | None:
+    """Held-out error over classes, where those of the training rows are imbalanced and some rows are held out."""
+    if not len(trial.held):
+        return None
+    made = predictions(trial.held_ds, outputs * trial.unit + trial.offset)
+    found = balanced(trial.held_ds, row_losses(trial.held_ds, made), wanted=imbalanced(class_counts(trial.ds)))
+    return None if found is None else found.value
 
 
 def _thinned(relative: Float[np.ndarray, " t"]) -> Curve:

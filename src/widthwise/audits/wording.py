@@ -33,6 +33,11 @@ def percent(value: float) -> str:
     return f"{size:.{2 if abs(size) < 1 else 1}f}".rstrip("0").rstrip(".") + f"{SPACE}%"
 
 
+def points(value: float) -> str:
+    """A difference of two shares in percentage points."""
+    return percent(value).replace("%", "points")
+
+
 def rate(value: float) -> str:
     """An error rate or share of rows as a percentage with its decimals kept, so that columns line up."""
     return f"{_rate(value)}{SPACE}%"

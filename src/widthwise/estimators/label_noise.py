@@ -11,10 +11,10 @@ from sklearn.utils.validation import check_array
 
 from widthwise import theory
 from widthwise._checks import available_memory, enough_memory
-from widthwise.datasets import prepare
+from widthwise.datasets import guess_task, prepare
 from widthwise.errors import DataError, UsageError
 from widthwise.estimators.persistence import Persistent
-from widthwise.estimators.validation import class_codes, looks_like_classes, number, one_of, training_data
+from widthwise.estimators.validation import class_codes, number, one_of, training_data
 from widthwise.kernels import NTK
 from widthwise.solvers import RidgePath, leave_one_out_estimate, ridge_path
 
@@ -57,7 +57,8 @@ class LabelNoiseDetector(Persistent):
         pad: size of a constant coordinate, as in `datasets.prepare`; `loo` chooses among 1/2, 1 and 2 for `standardise`, and
             takes 0 otherwise.
         ridge: over the mean of the kernel's diagonal; `loo` chooses.
-        task: `classification`, `regression`, or `auto`, as scikit-learn reads y.
+        task: `classification`, `regression`, or `auto`, which guesses as `load` does: text is classes, and whole numbers of at
+            most twenty values with five rows each; with `pred_probs` y holds classes.
         random_state: seed of the rows that choose where there are many, and of estimates where no inverse fits into memory.
 
     Attributes:
@@ -116,7 +117,7 @@ class LabelNoiseDetector(Persistent):
         task = one_of(self.task, "task", TASKS)
         rows, targets = training_data(self, X, y, numeric=task == "regression")
         if task == "auto":
-            task = "classification" if looks_like_classes(targets) else "regression"
+            task = "classification" if pred_probs is not None else guess_task(np.asarray(targets), name="y")[0]
         self.loo_predictions_, self.pad_, self.ridge_ = None, np.nan, np.nan
         if task == "classification":
             self.classes_, codes = class_codes(targets)
@@ -132,9 +133,7 @@ class LabelNoiseDetector(Persistent):
             self.suggested_labels_ = self.classes_[self.quality_.suggested]
         else:
             if pred_probs is not None:
-                raise UsageError(
-                    "pred_probs are of classes; y holds numbers: pass task='classification' if they are classes"
-                )
+                raise UsageError("pred_probs are of classes; task='regression' takes none: pass task='classification'")
             numbers = np.asarray(targets, dtype=np.float64)
             self.classes_ = np.empty(0)
             self.loo_predictions_ = self._held_out(rows, numbers[:, None]).predictions[:, 0]
