@@ -51,7 +51,7 @@ def _signs(trial: Trial) -> Finding:
 
 
 sign_labels = Hypothesis("labels are -1 or +1", _signs)
-many_rows = unknowable(
+wide_enough = unknowable(
     "the width is at least kappa^-2 poly(n, 1/lambda_0, 1/delta)", "the polynomial is not written down"
 )
 
@@ -379,7 +379,7 @@ def _errors(name: str, title: str, data: str, errors: tuple[float, ...]) -> Clai
         "error of the wide network at every label noise.",
         formula=r"L_D \le \sqrt{2 y^\top (H^\infty)^{-1} y / n} + O\bigl(\sqrt{\log(n / (\lambda_0\delta)) / n}\bigr)",
         quantity="test error",
-        hypotheses=(*ROWS, sign_labels, many_rows),
+        hypotheses=(*ROWS, sign_labels, wide_enough),
         predict=predict_errors,
         measure=measure_errors,
         criterion=UpperBound(),
@@ -420,7 +420,7 @@ CLAIMS = (
         "one order.",
         formula=r"\tau\bigl(C(p), L_D(p)\bigr) = 1",
         quantity="test error",
-        hypotheses=(*ROWS, sign_labels, many_rows),
+        hypotheses=(*ROWS, sign_labels, wide_enough),
         predict=predict_errors,
         measure=measure_errors,
         criterion=Ordering(tau=0.9),

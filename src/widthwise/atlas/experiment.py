@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ from widthwise.atlas.claim import SCALES, Claim, Scale
 from widthwise.atlas.criteria import MARGIN, judge, right, summary
 from widthwise.atlas.registry import find
 from widthwise.atlas.trial import Curve, Evidence, Rows, Settings, Trial, rows_of
-from widthwise.atlas.verdict import Band, Checked, Control, Pass, Run, Verdict, Word
+from widthwise.atlas.verdict import OUTSIDE, Band, Checked, Control, Pass, Run, Verdict, Word
 from widthwise.datasets.sources import load
 from widthwise.errors import UsageError
 from widthwise.sweeps.store import Store
 
 SLOWDOWN = 4
 """Of the second step size of claims of gradient flow."""
+DECIMALS = 6
+"""Of the numbers whose digest names rows on record."""
 STORE = {"name": "widthwise atlas", "layout": 1}
 Told = Callable[[str], None]
 
@@ -128,7 +131,7 @@ def run_claim(
             seed=seed,
             seeds=len(seeds),
             data=first.rows.source,
-            digest=_digest(first.rows),
+            digest=digest(first.rows),
             n=first.rows.n,
             n_test=len(first.rows.y_test),
             d=first.rows.d,
@@ -168,18 +171,32 @@ def _rows(claim: Claim, settings: Settings, data: Any, target: str | None) -> Ca
         assert sample is not None  # claims see to it  # noqa: S101
         return lambda seed: sample(settings, seed)
     whole = load(settings.data if data is None else data, target=target if data is not None else None)
-    own = data is None
-    held = load(settings.data, split="test") if own and settings.test_part else None
-    chosen = settings if own else replace(settings, first=False)
+    of_the_claim = data is None
+    held = load(settings.data, split="test") if of_the_claim and settings.test_part else None
+    chosen = settings if of_the_claim else replace(settings, first=False)
     return lambda seed: rows_of(whole, chosen, labels=claim.labels, unit=claim.unit, seed=seed, test=held)
 
 
-def _digest(rows: Rows) -> str:
-    seal = hashlib.sha256()
-    for array in (rows.X, rows.y, rows.X_test, rows.y_test):
-        seal.update(f"{array.dtype.str}{array.shape}".encode())
-        seal.update(np.ascontiguousarray(array).data)
-    return seal.hexdigest()
+def digest(rows: Rows) -> str:
+    """Name of rows on every machine: their numbers to six decimals, since libraries of linear algebra differ in the last bits.
+
+    Args:
+        rows: of the first seed.
+    """
+    return _seal(np.round(np.asarray(array, dtype=np.float64), DECIMALS) + 0.0 for array in _arrays(rows))
+
+
+def _arrays(rows: Rows) -> tuple[np.ndarray, ...]:
+    return rows.X, rows.y, rows.X_test, rows.y_test
+
+
+def _seal(arrays: Iterable[np.ndarray]) -> str:
+    """Digest of every bit."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(f"{array.dtype.str}{array.shape}".encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
 
 
 def _kept(store: Store | None, claim: Claim, part: str, trial: Trial) -> Evidence:
@@ -190,8 +207,8 @@ def _kept(store: Store | None, claim: Claim, part: str, trial: Trial) -> Evidenc
     told = {
         "claim": claim.key,
         "part": part,
-        "code": _code(make),
-        "rows": _digest(trial.rows),
+        "code": _code(claim, make),
+        "rows": _seal(_arrays(trial.rows)),
         "settings": _plain(trial.settings),
         "seed": trial.seed,
         "slowdown": trial.slowdown,
@@ -217,10 +234,20 @@ def _kept(store: Store | None, claim: Claim, part: str, trial: Trial) -> Evidenc
     return found
 
 
-def _code(function: Callable[..., Any]) -> str:
-    """Digest of the module that a function of a claim stands in: another version of it is another experiment."""
+def _code(claim: Claim, function: Callable[..., Any]) -> str:
+    """Digest of the modules of a paper: another version of any of them is another experiment.
+
+    They are the file that the function stands in and those beside it whose names start with the citation key.
+    """
+    while isinstance(function, functools.partial):
+        function = function.func
     file = getattr(sys.modules.get(function.__module__), "__file__", None)
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file else ""
+    if not file:
+        return ""
+    seal = hashlib.sha256()
+    for path in sorted({Path(file), *Path(file).parent.glob(f"{claim.source}*.py")}):
+        seal.update(path.name.encode() + b"\0" + path.read_bytes())
+    return seal.hexdigest()[:16]
 
 
 def _plain(settings: Settings) -> dict[str, Any]:
@@ -250,18 +277,18 @@ def _verdict(claim: Claim, passes: tuple[Pass, ...], hypotheses: tuple[Checked, 
         for one in passes
     )
     reason = f"{numbers}; {claim.criterion.says()}"
+    unmet = any(checked.status == "unmet" for checked in hypotheses)
+    # A verdict outside a theorem's hypotheses says so, whichever it is.
+    outside = f"; {OUTSIDE}" if unmet else ""
     if len(outcomes) > 1:
-        return "inconclusive", f"{reason}; the two step sizes disagree: {' and '.join(sorted(outcomes))}"
+        return "inconclusive", f"{reason}; the two step sizes disagree: {' and '.join(sorted(outcomes))}{outside}"
     outcome = passes[0].outcome
     if outcome != "holds":
-        return outcome, reason
-    unmet = [checked.text for checked in hypotheses if checked.status == "unmet"]
+        return outcome, f"{reason}{outside}"
     decades = passes[0].mean
     if claim.type == "S" and decades is not None and decades >= getattr(claim.criterion, "decades", np.inf):
-        return "vacuous", f"required over observed: {decades:.1f} decades"
-    if unmet:
-        return "holds outside its hypotheses", reason
-    return "holds", reason
+        return "vacuous", f"required over observed: {decades:.1f} decades{outside}"
+    return "holds outside its hypotheses" if unmet else "holds", reason
 
 
 def _control(claim: Claim, evidence: list[tuple[Evidence, Evidence]]) -> Control:

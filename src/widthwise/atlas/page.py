@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from widthwise.atlas.claim import TYPES, Claim
 from widthwise.atlas.registry import find
-from widthwise.atlas.verdict import Band, Verdict
+from widthwise.atlas.verdict import OUTSIDE, Band, Verdict
 from widthwise.pages import (
     Alert,
     Block,
@@ -116,7 +116,7 @@ def _sentences(verdict: Verdict) -> tuple[str, ...]:
     unknown = sum(one.status == "unknown" for one in verdict.hypotheses)
     hypotheses = f"{len(verdict.hypotheses) - unmet - unknown} of {len(verdict.hypotheses)} hypotheses are met"
     said = [
-        f"On {escape(run.data)}, {run.n} rows, the claim {WORDS[verdict.word]}.",
+        f"On {escape(run.data)}, {run.n} rows, the claim {WORDS[verdict.word]}{_outside(verdict)}.",
         escape(verdict.reason[0].upper() + verdict.reason[1:], limit=500) + ".",
         f"{hypotheses}, {unmet} are not" + (f", {unknown} cannot be checked." if unknown else "."),
         "The control was found wrong, as it must be."
@@ -129,6 +129,11 @@ def _sentences(verdict: Verdict) -> tuple[str, ...]:
         }[verdict.recorded],
     ]
     return tuple(said)
+
+
+def _outside(verdict: Verdict) -> str:
+    """What a word that does not say it must have beside it."""
+    return f", {OUTSIDE}" if verdict.outside and OUTSIDE not in verdict.word else ""
 
 
 def _alerts(verdict: Verdict) -> tuple[Alert, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from widthwise.atlas.verdict import Recorded, Verdict
+from widthwise.errors import UsageError
 from widthwise.sweeps import files as whole_files
 
 SCHEMA: Literal["widthwise/atlas-records/1"] = "widthwise/atlas-records/1"
@@ -62,7 +63,12 @@ def write(paper: str, verdicts: Iterable[Verdict], folder: Path | None = None) -
         paper: citation key.
         verdicts: to be kept.
         folder: where the file goes; that of the package when not given.
+
+    Raises:
+        UsageError: for verdicts at `smoke`, which are none.
     """
+    verdicts = list(verdicts)
+    require_verdicts(*(verdict.run.scale for verdict in verdicts))
     place = (Path(str(files("widthwise.atlas"))) / "records" if folder is None else folder) / f"{paper}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
     new = [entry(verdict) for verdict in verdicts]
@@ -75,8 +81,20 @@ def write(paper: str, verdicts: Iterable[Verdict], folder: Path | None = None) -
     return place
 
 
+def require_verdicts(*scales: str) -> None:
+    """Refuse what cannot go on record.
+
+    Raises:
+        UsageError: for `smoke`, where there is one seed at one step size.
+    """
+    if "smoke" in scales:
+        raise UsageError(
+            "only verdicts go on record, and there are none at `smoke`: one seed, one step size; use the scale quick or paper"
+        )
+
+
 def words(claim: str) -> list[str]:
-    """Verdicts on record for a claim, at scales that give verdicts."""
+    """Verdicts on record for a claim."""
     return [entry["word"] for entry in read(claim.partition("-")[0]) if entry["claim"] == claim]
 
 

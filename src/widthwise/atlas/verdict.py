@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SCHEMA: Literal["widthwise/verdict/1"] = "widthwise/verdict/1"
 Word = Literal["holds", "holds outside its hypotheses", "does not hold", "direction only", "inconclusive", "vacuous"]
 Recorded = Literal["as recorded", "changed", "no record"]
+OUTSIDE = "outside its hypotheses"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,7 @@ class Run:
         seed: the first.
         seeds: how many.
         data: what was asked for.
-        digest: of the rows of the first seed.
+        digest: of the rows of the first seed, to six decimals.
         n: training rows.
         n_test: rows held out.
         d: columns.
@@ -162,6 +163,11 @@ class Verdict:
     chance: float
     recorded: Recorded
     run: Run
+
+    @property
+    def outside(self) -> bool:
+        """Whether some hypothesis is not met on the rows and settings of the run."""
+        return any(one.status == "unmet" for one in self.hypotheses)
 
     @property
     def good(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -44,31 +43,13 @@ def list_(*, paper: str | None, kind: str | None, cost: float | None, form: str)
 
     Types: E equality or limit, U upper bound, O exponent, Q ordering, S sufficient condition, X existence.
     """
+    from widthwise.atlas.catalogue import list_json, listed  # noqa: PLC0415
     from widthwise.atlas.page import cited  # noqa: PLC0415
     from widthwise.atlas.records import words  # noqa: PLC0415
-    from widthwise.atlas.registry import chosen  # noqa: PLC0415
 
-    found = [
-        claim
-        for claim in chosen("all" if paper is None else paper)
-        if (kind is None or claim.type == kind) and (cost is None or claim.cost <= cost)
-    ]
+    found = listed(paper, kind, cost)
     if form == "json":
-        body = [
-            {
-                "claim": claim.key,
-                "paper": claim.source,
-                "locator": claim.locator,
-                "type": claim.type,
-                "title": claim.title,
-                "quantity": claim.quantity,
-                "minutes": claim.cost,
-                "own_data": not claim.own_data,
-                "recorded": words(claim.key),
-            }
-            for claim in found
-        ]
-        click.echo(json.dumps({"schema": "widthwise/atlas-list/1", "claims": body}, indent=1, ensure_ascii=False))
+        click.echo(list_json(found), nl=False)
         return
     wide = max((len(claim.key) for claim in found), default=0)
     for source in dict.fromkeys(claim.source for claim in found):
@@ -85,8 +66,9 @@ def list_(*, paper: str | None, kind: str | None, cost: float | None, form: str)
 @FORM
 def show(*, claim: str, cite: bool, form: str) -> None:
     """Show what CLAIM says: statement, formula, hypotheses, test, source and its place there."""
+    from widthwise.atlas.catalogue import claim_json  # noqa: PLC0415
     from widthwise.atlas.page import bibtex, claim_page  # noqa: PLC0415
-    from widthwise.atlas.records import lines, read  # noqa: PLC0415
+    from widthwise.atlas.records import lines  # noqa: PLC0415
     from widthwise.atlas.registry import find  # noqa: PLC0415
 
     found = find(claim)
@@ -94,25 +76,7 @@ def show(*, claim: str, cite: bool, form: str) -> None:
         click.echo(bibtex(found.source))
         return
     if form == "json":
-        body = {
-            "schema": "widthwise/atlas-claim/1",
-            "claim": found.key,
-            "type": found.type,
-            "paper": found.source,
-            "locator": found.locator,
-            "title": found.title,
-            "statement": found.statement,
-            "formula": found.formula,
-            "quantity": found.quantity,
-            "hypotheses": [one.text for one in found.hypotheses],
-            "threshold": found.criterion.says(),
-            "control": found.control_text,
-            "method": list(found.method),
-            "other_data": found.own_data or None,
-            "minutes": found.cost,
-            "recorded": [entry for entry in read(found.source) if entry["claim"] == found.key],
-        }
-        click.echo(json.dumps(body, indent=1, ensure_ascii=False))
+        click.echo(claim_json(found), nl=False)
         return
     from widthwise.pages.terminal import print_page_head, print_section  # noqa: PLC0415
 
@@ -138,7 +102,9 @@ def run(*, name: str, data: str | None, target: str | None, scale: Any, seed: in
     """
     found = _run(name, data, target, scale=scale, seed=seed, out=out, quiet=form == "json")
     if form == "json":
-        click.echo(json.dumps([json.loads(verdict.to_json()) for verdict in found], indent=1, ensure_ascii=False))
+        from widthwise.atlas.catalogue import run_json  # noqa: PLC0415
+
+        click.echo(run_json(found), nl=False)
     if not all(verdict.good for verdict in found):
         click.get_current_context().exit(1)
 
@@ -153,6 +119,7 @@ def record(*, paper: str, scale: Any, seed: int, out: Path) -> None:
     from widthwise.atlas import records  # noqa: PLC0415
     from widthwise.atlas.registry import papers  # noqa: PLC0415
 
+    records.require_verdicts(scale)
     if paper not in papers():
         raise click.UsageError(f"{paper!r} is no paper of the atlas; papers: {', '.join(papers())}")
     found = _run(paper, scale=scale, seed=seed, out=out)

@@ -8,18 +8,20 @@ import click
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["sweep", "audit", "verdict"]), default="sweep")
+@click.argument(
+    "what", type=click.Choice(["sweep", "audit", "verdict", "atlas-run", "atlas-list", "atlas-claim"]), default="sweep"
+)
 def schema(what: str) -> None:
-    """Print the JSON Schema of a sweep's spec, or of the JSON that an audit or the run of a claim writes."""
+    """Print the JSON Schema of a sweep's spec, or of the JSON that `audit` and `atlas` write."""
     if what == "audit":
         from importlib.resources import files  # noqa: PLC0415
 
         click.echo(files("widthwise.audits").joinpath("audit-1.schema.json").read_text(encoding="utf-8"), nl=False)
         return
-    if what == "verdict":
-        from widthwise.atlas.verdict import json_schema as of_verdicts  # noqa: PLC0415
+    if what != "sweep":
+        from widthwise.atlas.catalogue import json_schema as of_the_atlas  # noqa: PLC0415
 
-        click.echo(json.dumps(of_verdicts(), indent=1))
+        click.echo(json.dumps(of_the_atlas(what), indent=1))  # type: ignore[arg-type]
         return
     from widthwise.sweeps.spec import json_schema  # noqa: PLC0415
 
