@@ -16,8 +16,10 @@ _NAMES = {
     "Dataset": "widthwise.datasets.dataset",
     "LabelNoiseDetector": "widthwise.estimators.label_noise",
     "NTKClassifier": "widthwise.estimators.kernel_ridge",
+    "NTKClassifierCV": "widthwise.estimators.kernel_ridge_cv",
     "NTKGaussianProcessRegressor": "widthwise.estimators.gaussian_process",
     "NTKRegressor": "widthwise.estimators.kernel_ridge",
+    "NTKRegressorCV": "widthwise.estimators.kernel_ridge_cv",
     "audit": "widthwise.audits.workflow",
     "conditions": "widthwise.audits.conditions",
     "load": "widthwise.datasets.sources",
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from widthwise.datasets.sources import load
     from widthwise.estimators.gaussian_process import NTKGaussianProcessRegressor
     from widthwise.estimators.kernel_ridge import NTKClassifier, NTKRegressor
+    from widthwise.estimators.kernel_ridge_cv import NTKClassifierCV, NTKRegressorCV
     from widthwise.estimators.label_noise import LabelNoiseDetector
     from widthwise.sweeps.sweep import sweep
     from widthwise.training.descent import train
@@ -71,8 +74,10 @@ __all__ = [
     "Dataset",
     "LabelNoiseDetector",
     "NTKClassifier",
+    "NTKClassifierCV",
     "NTKGaussianProcessRegressor",
     "NTKRegressor",
+    "NTKRegressorCV",
     "__version__",
     "atlas",
     "audit",

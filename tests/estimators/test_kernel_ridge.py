@@ -145,6 +145,16 @@ def test_equal_rows_without_a_ridge_are_solved_in_their_range_and_have_no_leave_
         ww.NTKClassifier(ridge=0.0).fit(X, y > 0).predict_proba(X)
 
 
+def test_rows_that_are_all_equal_have_nothing_to_be_left_out_of():
+    model = ww.NTKRegressor(ridge=0.1).fit(np.ones((10, 2)), np.arange(10.0))
+    np.testing.assert_allclose(model.predict(np.ones((1, 2))), 4.5)
+    assert not hasattr(model, "loo_predictions_")
+    # One direction is in use: its eigenvalue is ten times the diagonal, the ridge a tenth of it.
+    assert model.effective_dimension_ == pytest.approx(10 / 10.1)
+    with pytest.raises(DataError, match="all 10 rows of X are equal: pass a number"):
+        ww.NTKRegressor().fit(np.ones((10, 2)), np.arange(10.0))
+
+
 def test_many_rows_are_solved_by_iterations_and_their_leave_one_out_has_errors():
     X, y = table(300)
     weights = np.random.default_rng(1).uniform(0.5, 2.0, 300)
