@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import itertools
 import json
 import math
 import os
@@ -479,7 +480,12 @@ NAMED = {True: ", lazy", False: ", not lazy", None: ""}
 
 
 def tables(found: calibration.Record) -> str:
-    """Bands, then one line for each set and level of label noise."""
+    """Bands, measured widths, then one line for each set and level of label noise."""
+    return "\n\n".join((bands(found), measured_widths(found), every_row(found)))
+
+
+def bands(found: calibration.Record) -> str:
+    """How far each quantity was off, by part."""
     lines = [
         "| quantity | part | sets | rows | median | nine in ten within | not reached |",
         "|---|---|---|---|---|---|---|",
@@ -494,8 +500,33 @@ def tables(found: calibration.Record) -> str:
             f"| {quantity}{NAMED[lazy]} | {part} | {band.sets} | {band.rows} | {100 * band.median:.1f}{unit} | "
             f"{100 * band.ninety:.1f}{unit} | {band.missed} |"
         )
-    lines += [
-        "",
+    return "\n".join(lines)
+
+
+def measured_widths(found: calibration.Record) -> str:
+    """Measured widths, and how many parameters they have for each number that is fitted."""
+    lines = [
+        "| noise | part | sets | median | range | width over n k / d, median | nine in ten | no width tried |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for noise, part in itertools.product(WIDTH_NOISES, ("report", "tune")):
+        pairs = [
+            row["width"] for row in found.rows if row["label_noise"] == noise and row["part"] == part and row["width"]
+        ]
+        known = [(numbers, width) for numbers, width in pairs if width is not None]
+        widths = [width for _, width in known]
+        ratios = [width / numbers for numbers, width in known]
+        low, middle, high = (calibration.quantile(ratios, share) for share in (0.05, 0.5, 0.95))
+        lines.append(
+            f"| {noise:g} | {part} | {len(pairs)} | {np.median(widths):.0f} | {min(widths):.1f} to {max(widths):.0f} | "
+            f"{middle:.2f} | {low:.2f} to {high:.2f} | {len(pairs) - len(known)} |"
+        )
+    return "\n".join(lines)
+
+
+def every_row(found: calibration.Record) -> str:
+    """Predicted and measured, one line for each set and level of label noise."""
+    lines = [
         f"| set | noise | n, d | {' | '.join(calibration.RELATIVE)} |",
         "|" + "---|" * (3 + len(calibration.RELATIVE)),
     ]

@@ -15,9 +15,10 @@ import pytest
 import widthwise as ww
 from widthwise import theory
 from widthwise.audits import conditions as module
-from widthwise.audits.conditions_page import command, page, power, ranked
+from widthwise.audits.conditions_page import command, observed, page, power, ranked
 from widthwise.errors import DataError, UsageError
 from widthwise.kernels import HInf
+from widthwise.training import measured_width
 
 SCHEMA = Path(module.__file__).with_name("conditions-1.schema.json")
 
@@ -25,6 +26,14 @@ SCHEMA = Path(module.__file__).with_name("conditions-1.schema.json")
 @pytest.fixture(scope="module")
 def iris():
     return ww.conditions("iris", observed=64.0)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """Two classes of ten rows that two neurons tell apart, one of them given twice."""
+    X = np.random.default_rng(0).standard_normal((10, 2))
+    y = np.where(X[:, 0] > 0, 1, 0)
+    return ww.conditions((np.vstack([X, X[:1]]), np.append(y, y[0])), scale="unit", pad=0.0)
 
 
 def test_the_schema_on_file_is_the_schema_of_the_code():
@@ -45,7 +54,7 @@ def test_the_rows_are_those_of_the_theory(iris):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((30, 4))
     y = np.where(X[:, 0] > 0, 1, 0)
-    found = ww.conditions((X, y), scale="unit", pad=0.0)
+    found = ww.conditions((X, y), scale="unit", pad=0.0, measure=False)
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
     facts = theory.width_facts(unit, y, HInf()(unit))
     assert found.facts.lambda_0 == pytest.approx(facts.lambda_0, rel=1e-9)
@@ -62,11 +71,70 @@ def test_nothing_is_measured_unless_a_width_is_given(iris):
     assert all(
         r.vacuity == pytest.approx(r.log10_width - math.log10(64)) for r in iris.rows if r.log10_width is not None
     )
-    unmeasured = ww.conditions("iris")
-    assert unmeasured.observed is None
+    assert (iris.measured, iris.unmeasured) == (None, "a width was given")
+    unmeasured = ww.conditions("iris", measure=False)
+    assert (unmeasured.observed, unmeasured.measured) == (None, None)
     assert all(row.vacuity is None for row in unmeasured.rows)
     table = page(unmeasured).sections[0].blocks[0]
     assert {row[3] for row in table.rows} == {"not measured"}
+
+
+def test_the_measured_width_is_that_of_the_distinct_rows_and_stands_beside_the_table(trained):
+    rows = np.random.default_rng(0).standard_normal((10, 2))
+    labels = np.where(rows[:, 0] > 0, 1.0, -1.0)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    alone = measured_width(unit, labels)
+    found = trained.measured
+    assert trained.facts.merged == 1
+    assert (found.width, found.low, found.high) == (alone.width, alone.low, alone.high)
+    assert (found.widths, found.successes, found.protocol) == (alone.widths, alone.successes, alone.protocol)
+    assert trained.observed == found.width
+    assert trained.interpolation == pytest.approx(found.width * 2 / 10)
+    for row in trained.rows:
+        assert row.vacuity == (None if row.log10_width is None else row.log10_width - math.log10(found.width))
+
+
+def test_the_measured_width_is_in_the_json_the_page_the_figure_and_the_verdict(trained):
+    document = json.loads(trained.to_json(), parse_constant=pytest.fail)
+    jsonschema.validate(document, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    assert ww.ConditionsResult.from_json(trained.to_json()) == trained
+    whole = page(trained)
+    table, section, figure = whole.sections[0].blocks[0], whole.sections[1], whole.sections[2].blocks[0]
+    assert all("not measured" not in row[3] for row in table.rows)
+    assert [int(row[1]) for row in section.blocks[1].rows] == list(trained.measured.successes)
+    assert section.blocks[2].text == trained.measured.protocol
+    assert figure.marks[0].value == pytest.approx(math.log10(trained.measured.width))
+    assert "measured width" in " ".join(whole.verdict)
+
+
+@pytest.mark.parametrize(
+    ("interval", "text", "cell"),
+    [((None, 20.0, None), "more than 64", "none tried is enough"), ((0.0, 0.0, 1.5), "at most 1", "0.3"),
+     ((4.0, 3.0, None), "4 (3 to more)", "-0.3")],
+)  # fmt: skip
+def test_widths_that_were_not_bracketed_say_so(trained, interval, text, cell):
+    width, low, high = interval
+    found = dataclasses.replace(trained.measured, width=width, low=low, high=high, widths=(1, 64), successes=(0, 0))
+    seen = None if width is None else width or 1.0
+    vacuity = None if seen is None else math.log10(2 / seen)
+    row = dataclasses.replace(trained.rows[0], log10_width=math.log10(2), vacuity=vacuity)
+    changed = dataclasses.replace(trained, measured=found, observed=seen, rows=(row,))
+    assert observed(changed) == text
+    assert page(changed).sections[0].blocks[0].rows[0][3] == cell
+    assert text in changed.to_html()
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "reason"),
+    [(np.vstack([np.eye(3), np.eye(3)[:1]]), {}, "no width fits rows 0, 3"), (np.eye(400), {}, "take longer than seconds"),
+     (np.eye(3), {"observed": 2.0}, "a width was given"), (np.eye(3), {"measure": False}, "not asked for")],
+)  # fmt: skip
+def test_where_nothing_is_trained_the_page_says_why(data, options, reason):
+    y = np.append(np.arange(len(data) - 1) % 2, 1)
+    found = ww.conditions((data, y), scale="none", pad=0.0, **options)
+    assert found.measured is None
+    assert reason in found.unmeasured
+    assert reason in page(found).sections[1].blocks[0].text
 
 
 def test_conflicts_are_named_and_the_page_draws_them_hollow_on_the_edge():
@@ -74,7 +142,7 @@ def test_conflicts_are_named_and_the_page_draws_them_hollow_on_the_edge():
     found = ww.conditions((np.vstack([X, X[:1]]), np.append(np.arange(12) % 2, 1)), scale="unit", pad=0.0)
     failed = [row for row in found.rows if row.holds is False]
     assert {row.note for row in failed} >= {"hypothesis fails: rows 0, 12 (phi = 0)"}
-    figure = page(found).sections[1].blocks[0]
+    figure = page(found).sections[2].blocks[0]
     edge = [point for point in figure.points if math.isinf(point.y)]
     assert len(edge) == len(failed)
     assert all(point.hollow for point in edge)
@@ -84,7 +152,7 @@ def test_conflicts_are_named_and_the_page_draws_them_hollow_on_the_edge():
 
 def test_a_numeric_target_has_conditions_without_a_margin():
     X = np.random.default_rng(0).standard_normal((25, 3))
-    found = ww.conditions((X, X[:, 0] + 0.5), task="regression")
+    found = ww.conditions((X, X[:, 0] + 0.5), task="regression", measure=False)
     assert found.facts.gamma is None
     assert found.facts.classes == 0
     assert next(row for row in found.rows if row.key == "du2018").log10_width is not None
@@ -117,6 +185,9 @@ def test_widths_are_written_without_being_formed(log10, text):
 def test_settings_that_differ_are_in_the_command(iris):
     changed = dataclasses.replace(iris, settings=module.ConditionsSettings(max_n=300, subsample="first"))
     assert command(changed) == "widthwise conditions iris --max-n 300 --subsample first"
+    for measure, word in ((True, "--measure"), (False, "--no-measure")):
+        asked = dataclasses.replace(changed, settings=module.ConditionsSettings(measure=measure))
+        assert command(asked) == f"widthwise conditions iris {word}"
     memory = dataclasses.replace(changed, source="arrays")
     assert command(memory) == "widthwise.conditions(X, y, max_n=300, subsample='first')"
 
@@ -126,6 +197,8 @@ def test_arguments_outside_their_range_are_named():
         ww.conditions("iris", max_n=1)
     with pytest.raises(UsageError, match="pad"):
         ww.conditions("iris", pad=-1.0)
+    with pytest.raises(UsageError, match="not both"):
+        ww.conditions("iris", observed=3.0, measure=True)
     with pytest.raises(UsageError, match="subsample"):
         inspect.unwrap(ww.conditions)("iris", subsample="last")
 
@@ -145,7 +218,7 @@ TABLE = {
 def test_mnist_threes_and_eights_ask_for_the_widths_of_the_table(n, shared_data, monkeypatch, capsys):
     """The table's rows are another subsample: lambda_0, phi and gamma differ by up to a quarter, the widths by their powers."""
     monkeypatch.setenv("WIDTHWISE_DATA", str(shared_data))
-    found = ww.conditions("mnist:3,8", max_n=n)
+    found = ww.conditions("mnist:3,8", max_n=n, measure=False)
     facts = {100: (0.072, 0.36, 0.093), 300: (0.058, 0.36, 0.063)}[n]
     ratios = {
         "lambda_0": found.facts.lambda_0 / facts[0], "phi": found.facts.phi / facts[1], "gamma": found.facts.gamma / facts[2]

@@ -153,6 +153,7 @@ def test_more_memory_than_there_is_is_refused_before_anything_is_made(run, spec,
 def test_schemas_are_printed(run):
     assert json.loads(run("schema").out)["$id"] == "widthwise/sweep-spec/1"
     assert "widthwise/audit/1" in run("schema", "audit").out
+    assert "widthwise/conditions/1" in run("schema", "conditions").out
     assert run("schema", "nothing").code == 2
 
 

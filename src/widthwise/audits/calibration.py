@@ -106,8 +106,8 @@ class Record:
         return Band(
             quantity=quantity,
             relative=RELATIVE[quantity],
-            median=_quantile(off, 0.5),
-            ninety=_quantile(off, 0.9),
+            median=quantile(off, 0.5),
+            ninety=quantile(off, 0.9),
             sets=len({name for name, _, _ in known}),
             rows=len(off),
             missed=sum(math.isinf(value) for value in off),
@@ -161,6 +161,6 @@ def band(quantity: Quantity, *, lazy: bool | None = None) -> Band:
     return record().band(quantity, lazy=lazy)
 
 
-def _quantile(values: list[float], share: float) -> float:
+def quantile(values: list[float], share: float) -> float:
     """The smallest value that at least this share of all values does not exceed."""
     return float(np.sort(values)[math.ceil(share * len(values)) - 1])

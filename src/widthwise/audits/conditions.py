@@ -1,4 +1,4 @@
-"""Every published width condition evaluated on a labelled data set: result, JSON and the function behind the command.
+"""Published width conditions evaluated on a labelled data set, beside the measured width: the function behind the command.
 
 A width asked by a theorem is sufficient at best, with unknown constants set to one; it is never advice.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from widthwise import theory
 from widthwise._checks import available_memory, count, enough_memory
@@ -19,6 +20,8 @@ from widthwise.datasets import Scale, load, prepare, resolve_scale, stratified_r
 from widthwise.errors import DataError, UsageError
 from widthwise.kernels import HInf
 from widthwise.pages.progress import Progress
+from widthwise.training import measured_width
+from widthwise.training.measured_width import largest_width
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -27,6 +30,10 @@ SCHEMA: Literal["widthwise/conditions/1"] = "widthwise/conditions/1"
 FEWEST_ROWS = 2
 # Square matrices held at once: the kernel, its merged copy, eigenvectors and their workspace.
 MATRICES = 6
+# A width is measured unasked up to this many pairs of rows times outputs: some ten seconds of two cores.
+MOST_UNASKED = 100_000
+# Goal of networks on numbers: share of the norm of the centred targets that is left.
+RESIDUAL = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +94,31 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The width at which half of the networks succeed; see `training.MeasuredWidth`.
+
+    Attributes:
+        width: that width; None where it is beyond the last one that was tried, 0 where all networks succeeded.
+        low: lower end of its 95 % interval; 0 where the counts set none.
+        high: upper end; None where the counts set none.
+        widths: that were tried.
+        successes: networks that succeeded at each of them.
+        seeds: networks at each width.
+        residual: the goal, relative residual; None where it is that every row is put right.
+        protocol: what was done, in words.
+    """
+
+    width: float | None
+    low: float
+    high: float | None
+    widths: tuple[int, ...]
+    successes: tuple[int, ...]
+    seeds: int
+    residual: float | None
+    protocol: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConditionsSettings:
     """Arguments that make the same table again."""
 
@@ -101,6 +133,7 @@ class ConditionsSettings:
     accuracy: float = 1.0
     start: float = 1.0
     observed: float | None = None
+    measure: bool | None = None
     seed: int = 0
 
 
@@ -117,9 +150,12 @@ class ConditionsResult:
         steps: what was done to the features.
         facts: what the conditions are evaluated on.
         rows: the conditions, by year.
-        observed: width at which networks were seen to train, as given; None where nothing was measured.
+        observed: width at which networks were seen to train, as measured or as given: the smallest tried where all succeeded;
+            None where nothing was measured, or none of the widths that were tried is wide enough.
         interpolation: m d / n of that width; None without one.
         settings: arguments.
+        measured: the measured width; None where nothing was trained.
+        unmeasured: why nothing was trained; empty where it was.
         versions: of widthwise and what it computes with.
     """
 
@@ -134,6 +170,8 @@ class ConditionsResult:
     observed: float | None
     interpolation: float | None
     settings: ConditionsSettings
+    measured: Measured | None = None
+    unmeasured: str = ""
     versions: dict[str, str] = field(default_factory=dict)
 
     def to_json(self, path: str | Path | None = None) -> str:
@@ -201,10 +239,11 @@ def conditions(
     accuracy: float = 1.0,
     start: float = 1.0,
     observed: float | None = None,
+    measure: bool | None = None,
     seed: int = 0,
     progress: bool = False,
 ) -> ConditionsResult:
-    """Evaluate every published width condition on a labelled data set.
+    """Evaluate every published width condition on a labelled data set, and measure the width from which networks fit it.
 
     Args:
         data: anything that `load` reads.
@@ -219,8 +258,11 @@ def conditions(
         failure: delta of the theorems.
         accuracy: epsilon.
         start: kappa, standard deviation of the first weights.
-        observed: a width at which networks were seen to train, for the vacuity; nothing is trained here.
-        seed: of the subsample.
+        observed: a width at which networks were seen to train, for the vacuity, in place of one that is measured here.
+        measure: whether to train networks of growing width, ten at each, and say where half of them succeed
+            (`training.measured_width`). When not given they are trained where that takes seconds: up to 100 000 pairs of rows
+            times outputs.
+        seed: of the subsample and of the networks.
         progress: show progress on stderr where the work takes more than two seconds.
 
     Returns:
@@ -233,10 +275,13 @@ def conditions(
     """
     count(max_n, "max_n", FEWEST_ROWS)
     count(seed, "seed", 0)
+    if measure and observed is not None:
+        raise UsageError("observed is a width that was measured elsewhere: give it, or measure, not both")
     if subsample not in ("stratified", "first"):
         raise UsageError(f"subsample must be 'stratified' or 'first'; {subsample!r} came")
     if pad is not None and not (np.isfinite(pad) and pad >= 0):
         raise UsageError(f"pad must be a finite number of at least 0; {pad!r} came")
+    given = observed
     whole = load(data, y, target=target, task=task)
     ds, how = whole, ""
     if whole.n > max_n and subsample == "first":
@@ -251,13 +296,19 @@ def conditions(
     features = prepare(ds.X, scale=resolved, tau=tau)
     classified = ds.task == "classification"
     labels = ds.y.astype(np.int64) if classified else np.asarray(ds.y, dtype=np.float64)
-    with Progress(3.0, label="kernel", enabled=progress) as bar:
+    outputs = len(ds.classes) if len(ds.classes) > 2 else 1
+    ladder = math.log2(largest_width(ds.n, features.X.shape[1], outputs)) + 1.0
+    with Progress(3.0 + ladder, label="kernel", enabled=progress) as bar:
         H = HInf()(features.X)
         bar.advance(1.0, "eigenvalues and margins")
         found = theory.width_facts(features.X, labels, H, depth=depth, failure=failure, accuracy=accuracy, start=start)
         bar.advance(1.0, "separation")
         shape = theory.structure(features.X, labels) if classified and found.classes > 1 else None
-        bar.advance(1.0)
+        bar.advance(1.0, "networks")
+        unmeasured = _reason(found, labels, features.X, measure, observed)
+        measured = None if unmeasured else _measured(features.X, labels, found.classes, seed, bar)
+    if measured is not None:
+        observed = float(measured.widths[0]) if measured.width == 0.0 else measured.width
     rows = theory.width_conditions(found, observed=observed)
     return ConditionsResult(
         source=ds.source,
@@ -312,8 +363,71 @@ def conditions(
             failure=failure,
             accuracy=accuracy,
             start=start,
-            observed=observed,
+            observed=given,
+            measure=measure,
             seed=seed,
         ),
+        measured=measured,
+        unmeasured=unmeasured,
         versions=versions(),
+    )
+
+
+def _reason(
+    found: theory.WidthFacts,
+    labels: Int[np.ndarray, " n"] | Float[np.ndarray, " n"],
+    X: Float[np.ndarray, "n d"],
+    measure: bool | None,
+    observed: float | None,
+) -> str:
+    """Why no network is trained, empty where some are: in words that end a sentence."""
+    if observed is not None:
+        return "a width was given"
+    if measure is False:
+        return "it was not asked for"
+    if found.phi == 0.0:
+        return f"no width fits rows {', '.join(map(str, found.phi_rows))}: equal features, different targets"
+    if np.ptp(labels) == 0 or not np.any(X):
+        return "there is nothing to learn: all targets are equal, or all features zero"
+    outputs = found.classes if found.classes > 2 else 1
+    if measure is None and found.n**2 * outputs > MOST_UNASKED:
+        return (
+            f"ten networks at each width on {found.n} rows with {outputs} output{'s' * (outputs > 1)} take longer than seconds; "
+            "ask for them with --measure (measure=True), or for fewer rows"
+        )
+    return ""
+
+
+def _measured(
+    X: Float[np.ndarray, "n d"],
+    labels: Int[np.ndarray, " n"] | Float[np.ndarray, " n"],
+    classes: int,
+    seed: int,
+    bar: Progress,
+) -> Measured:
+    """Networks of growing width on the distinct rows: one output for two classes or a number, else one for each class."""
+    kept = theory.distinct_rows(X, labels)
+    named = labels[kept]
+    if classes > 2:
+        targets = np.where(named[:, None] == np.unique(named), 1.0, -1.0)
+    elif classes:
+        targets = np.where(named == named.max(), 1.0, -1.0)
+    else:
+        targets = named - named.mean()
+    found = measured_width(
+        X[kept],
+        targets,
+        residual=None if classes else RESIDUAL,
+        seed=seed,
+        observe=lambda width, _: bar.advance(1.0, f"networks of width {2 * width}"),
+    )
+    return Measured(
+        width=found.width if math.isfinite(found.width) else None,
+        low=found.low,
+        high=found.high if math.isfinite(found.high) else None,
+        widths=found.widths,
+        successes=found.successes,
+        seeds=found.seeds,
+        residual=found.residual,
+        protocol=found.protocol,
     )

@@ -40,7 +40,7 @@ def page(result: ConditionsResult) -> Page:
         subtitle=f"widthwise {result.versions.get('widthwise', '')}: sufficient conditions at constant 1, never advice",
         verdict=verdict(result),
         alerts=alerts(result),
-        sections=(table_section(result), figure_section(result), facts_section(result)),
+        sections=(table_section(result), measured_section(result), figure_section(result), facts_section(result)),
         colophon=(
             Details(title="How to read this", blocks=(Bullets(items=_method(result)),)),
             Text(text="The same table again:"),
@@ -65,9 +65,14 @@ def verdict(result: ConditionsResult) -> tuple[str, ...]:
         said.append(f"{len(failed)} ask for what these rows do not have.")
     if result.observed is not None and known:
         above = sorted(row.vacuity or 0.0 for row in known)
+        of = "width given" if result.measured is None else "measured width"
         said.append(
-            f"Against the width given, {quantity(result.observed)}, they are {quantity(above[0])} to "
+            f"Against the {of}, **{observed(result)}**, they are {quantity(above[0])} to "
             f"{quantity(above[-1])} decades away; parameters over rows, m d / n, are {quantity(result.interpolation or 0.0)}."
+        )
+    elif result.measured is not None:
+        said.append(
+            f"Networks were trained, and up to width **{count(result.measured.widths[-1])}** fewer than half fit these rows."
         )
     else:
         said.append("No network was trained: the measured width is **not measured**.")
@@ -97,9 +102,9 @@ def table_section(result: ConditionsResult) -> Section:
     columns = (
         Column(name="source"),
         Column(name="condition"),
-        Column(name="width asked, at constant 1", align="right"),
-        Column(name="decades above the measured width", align="right"),
-        Column(name="how known"),
+        Column(name="width asked", align="right"),
+        Column(name="decades above", align="right"),
+        Column(name="known"),
         Column(name="note"),
     )
     rows = tuple(
@@ -107,7 +112,7 @@ def table_section(result: ConditionsResult) -> Section:
             f"{cited(row)} {row.year}",
             row.formula,
             "none" if row.log10_width is None else power(row.log10_width),
-            NOT_MEASURED if result.observed is None else "none" if row.vacuity is None else f"{row.vacuity:.1f}",
+            decades(result, row),
             MARKS[row.confidence],
             row.note.removeprefix("at constant 1").removeprefix("; "),
         )
@@ -115,10 +120,61 @@ def table_section(result: ConditionsResult) -> Section:
     )
     return Section(
         title="What each theorem asks",
-        lead=f"Failure probability {quantity(result.facts.failure)}, accuracy {quantity(result.facts.accuracy)}, "
+        lead="Width asked at constant 1, and decades above the width at which networks fit these rows. "
+        f"Failure probability {quantity(result.facts.failure)}, accuracy {quantity(result.facts.accuracy)}, "
         f"start {quantity(result.facts.start)}, {count(result.facts.depth)} hidden layer"
         + ("s." if result.facts.depth > 1 else "."),
         blocks=(Table(columns=columns, rows=rows),),
+    )
+
+
+def decades(result: ConditionsResult, row: Row) -> str:
+    """Decades between the width asked for and the one at which networks train."""
+    if result.observed is None:
+        return NOT_MEASURED if result.measured is None else "none tried is enough"
+    return "none" if row.vacuity is None else f"{row.vacuity:.1f}"
+
+
+def observed(result: ConditionsResult) -> str:
+    """The width at which networks train, with its interval where it was measured here."""
+    found = result.measured
+    if found is None:
+        return NOT_MEASURED if result.observed is None else quantity(result.observed)
+    if found.width is None:
+        return f"more than {count(found.widths[-1])}"
+    if found.width == 0.0:
+        return f"at most {count(found.widths[0])}"
+    high = "more" if found.high is None else quantity(found.high)
+    return f"{quantity(found.width)} ({quantity(found.low) if found.low else 'less'} to {high})"
+
+
+def measured_section(result: ConditionsResult) -> Section:
+    """Where networks fit the rows, and how that was found out."""
+    found = result.measured
+    if found is None:
+        return Section(
+            title="Where networks fit these rows",
+            blocks=(Text(text=f"{NOT_MEASURED.capitalize()}: {escape(result.unmeasured, limit=400)}."),),
+        )
+    counts = Table(
+        columns=(
+            Column(name="width", align="right"),
+            Column(name=f"of {count(found.seeds)} networks fit", align="right"),
+        ),
+        rows=tuple((count(w), count(s)) for w, s in zip(found.widths, found.successes, strict=True)),
+        caption="Networks of each width that fit all rows",
+    )
+    numbers = KeyNumbers(
+        items=(
+            KeyNumber(
+                label="measured width", value=observed(result), note="half of the networks succeed; 95 % interval"
+            ),
+        )
+    )
+    return Section(
+        title="Where networks fit these rows",
+        lead="The width at which half of the networks succeed, by a logistic curve through the counts.",
+        blocks=(numbers, counts, Text(text=found.protocol)),
     )
 
 
@@ -164,7 +220,13 @@ def figure_section(result: ConditionsResult) -> Section:
     marks = (
         ()
         if result.observed is None
-        else (Mark(axis="y", value=math.log10(result.observed), label=f"observed: {quantity(result.observed)}"),)
+        else (
+            Mark(
+                axis="y",
+                value=math.log10(result.observed),
+                label=f"{'given' if result.measured is None else 'measured'}: {observed(result)}",
+            ),
+        )
     )
     figure = Points(
         title="Widths asked for, by year of publication",
@@ -228,8 +290,10 @@ def command(result: ConditionsResult) -> str:
     if result.source in IN_MEMORY:
         data = "df" if result.source == "DataFrame" else "X, y"
         return f"widthwise.conditions({data}{''.join(f', {name}={value!r}' for name, value in changed.items())})"
+    measure = changed.pop("measure", None)
     words = [word for name, value in changed.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    return shlex.join(["widthwise", "conditions", result.source, *words])
+    asked = [] if measure is None else ["--measure" if measure else "--no-measure"]
+    return shlex.join(["widthwise", "conditions", result.source, *words, *asked])
 
 
 def _method(result: ConditionsResult) -> tuple[str, ...]:

@@ -46,9 +46,17 @@ import click
     "--start", type=float, default=1.0, show_default=True, help="Standard deviation kappa of the first weights."
 )
 @click.option(
-    "--observed", type=float, metavar="WIDTH", help="A width seen to train, for the decades; not measured here."
+    "--observed",
+    type=float,
+    metavar="WIDTH",
+    help="A width seen to train, for the decades, in place of a measured one.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the subsample.")
+@click.option(
+    "--measure/--no-measure",
+    default=None,
+    help="Train ten networks at each of growing widths and say where half fit the rows; unasked where that takes seconds.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the subsample and of the networks.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the HTML page there."
 )
@@ -56,7 +64,7 @@ import click
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Of the output."
 )
 def conditions(data: str, out: Path | None, form: str, **options: Any) -> None:
-    """Evaluate every published width condition on DATA: sufficient widths at constant 1, never advice.
+    """Evaluate every published width condition on DATA, beside the measured width: sufficient at constant 1, never advice.
 
     DATA is a file or a name, as for `widthwise audit`.
     """

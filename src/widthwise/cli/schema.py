@@ -9,14 +9,16 @@ import click
 
 @click.command()
 @click.argument(
-    "what", type=click.Choice(["sweep", "audit", "verdict", "atlas-run", "atlas-list", "atlas-claim"]), default="sweep"
+    "what",
+    type=click.Choice(["sweep", "audit", "conditions", "verdict", "atlas-run", "atlas-list", "atlas-claim"]),
+    default="sweep",
 )
 def schema(what: str) -> None:
-    """Print the JSON Schema of a sweep's spec, or of the JSON that `audit` and `atlas` write."""
-    if what == "audit":
+    """Print the JSON Schema of a sweep's spec, or of the JSON that `audit`, `conditions` and `atlas` write."""
+    if what in ("audit", "conditions"):
         from importlib.resources import files  # noqa: PLC0415
 
-        click.echo(files("widthwise.audits").joinpath("audit-1.schema.json").read_text(encoding="utf-8"), nl=False)
+        click.echo(files("widthwise.audits").joinpath(f"{what}-1.schema.json").read_text(encoding="utf-8"), nl=False)
         return
     if what != "sweep":
         from widthwise.atlas.catalogue import json_schema as of_the_atlas  # noqa: PLC0415

@@ -88,7 +88,7 @@ from widthwise.theory.stochastic import (
     sgd_training_curve,
 )
 from widthwise.theory.threshold import Threshold, logistic_threshold
-from widthwise.theory.width_facts import WidthFacts, width_facts
+from widthwise.theory.width_facts import WidthFacts, distinct_rows, width_facts
 from widthwise.theory.widths import CONDITIONS, WidthCondition, WidthRow, interpolation_ratio, width_conditions
 from widthwise.theory.wrong_labels import LabelQuality, label_quality, target_quality
 
@@ -132,6 +132,7 @@ __all__ = [
     "conflicts",
     "cosine_constant",
     "disagreement",
+    "distinct_rows",
     "early_stopping",
     "effective_dimension",
     "eigenlearning",

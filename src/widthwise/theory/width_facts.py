@@ -95,9 +95,7 @@ def width_facts(
         positive(value, name)
     if failure >= 1.0:
         raise UsageError(f"failure must lie between 0 and 1; {failure!r} came")
-    kept = np.sort(
-        np.unique(np.column_stack([rows, np.asarray(target, dtype=np.float64)]), axis=0, return_index=True)[1]
-    )
+    kept = distinct_rows(rows, target)
     H, distinct, labels = gram[np.ix_(kept, kept)], rows[kept], np.asarray(target)[kept]
     smallest, guilty = _smallest_eigenvalue(H, distinct)
     pair = input_separation(distinct)
@@ -119,6 +117,14 @@ def width_facts(
         accuracy=float(accuracy),
         start=float(start),
     )
+
+
+def distinct_rows(
+    X: Float[np.ndarray, "n d"], target: Int[np.ndarray, " n"] | Float[np.ndarray, " n"]
+) -> Int[np.ndarray, " m"]:
+    """Rows that do not repeat an earlier one with the same target, in order."""
+    paired = np.column_stack([X, np.asarray(target, dtype=np.float64)])
+    return np.sort(np.unique(paired, axis=0, return_index=True)[1])
 
 
 def _smallest_eigenvalue(H: Float[np.ndarray, "n n"], X: Float[np.ndarray, "n d"]) -> tuple[float, tuple[int, ...]]:

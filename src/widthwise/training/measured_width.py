@@ -117,7 +117,7 @@ def measured_width(
         raise UsageError(f"residual must lie between 0 and 1; {residual!r} came")
     n, d = rows.shape
     if largest is None:
-        largest = max(LEAST_LADDER, 2 ** math.ceil(math.log2(MOST_PARAMETERS * n * targets.shape[1] / d)))
+        largest = largest_width(n, d, targets.shape[1])
     count(largest, "largest", 2)
     H = HInf()(rows)
     top = float(scipy.linalg.eigvalsh(H, subset_by_index=(n - 1, n - 1))[0])
@@ -157,3 +157,8 @@ def measured_width(
         learning_rate=1.0 / top,
         residual=residual,
     )
+
+
+def largest_width(n: int, d: int, outputs: int) -> int:
+    """Last width that is tried when none is named: sixteen parameters m d for each of the n k numbers, 64 at least."""
+    return int(max(LEAST_LADDER, 2 ** math.ceil(math.log2(MOST_PARAMETERS * n * outputs / d))))
