@@ -118,6 +118,36 @@ def test_choices_for_three_classes_equal_refitting_everything():
     np.testing.assert_allclose(chosen.held_out, held_out, rtol=0, atol=atol)
 
 
+def test_with_groups_leave_group_out_chooses_and_leave_one_out_keeps_a_ridge_of_its_own():
+    rng = np.random.default_rng(2)
+    who = np.repeat(np.arange(12), 4)
+    # What belongs to a group says little of others: by rows one would hardly regularise.
+    X = rng.normal(size=(12, 3))[who] + 0.1 * rng.normal(size=(48, 3))
+    Y = (rng.normal(size=12)[who] + 0.2 * X[:, 0])[:, None]
+    features = prepare(X, scale="standardise", tau=1.0)
+    parts = folds(Y[:, 0], task="regression", k=5, seed=0, groups=who)
+    K = kernel_of(X, 1.0)
+
+    def by_group(rows, ridge):
+        found = np.empty((len(rows), 1))
+        for g in np.unique(who[rows]):
+            out = who[rows] == g
+            found[out] = predict(K, Y, rows[~out], rows[out], 2.0 * ridge)
+        return float(np.mean((Y[rows] - found) ** 2))
+
+    everyone = np.arange(48)
+    chosen = answer.choose([features], Y, parts, lambda _: None, who)
+    assert chosen.ridge == min(RIDGES, key=lambda r: by_group(everyone, r))
+    for fold, ridge in zip(parts, chosen.fold_ridges, strict=True):
+        kept = np.setdiff1d(everyone, fold)
+        assert ridge == min(RIDGES, key=lambda r: by_group(kept, r))
+        np.testing.assert_allclose(chosen.held_out[fold], predict(K, Y, kept, fold, 2.0 * ridge), rtol=0, atol=1e-9)
+    alone = answer.choose([features], Y, parts, lambda _: None)
+    assert chosen.row_ridge == alone.ridge < chosen.ridge
+    np.testing.assert_array_equal(chosen.loo, alone.loo)
+    assert alone.row_ridge == alone.ridge
+
+
 def test_progress_of_the_choice_adds_up_to_one():
     X = np.random.default_rng(0).normal(size=(20, 2))
     Y = np.sign(X[:, :1])
@@ -202,10 +232,12 @@ def four_hundred():
         chosen = Chosen(
             features=prepare(ds.X, scale="standardise", tau=1.0),
             ridge=1.0,
+            row_ridge=1.0,
             loo=held_out,
             held_out=held_out,
             residual=0.0,
             condition=1.0,
+            fold_ridges=(1.0,) * len(parts),
         )
         models = tuple(
             HeldOut(name=name, predictions=np.where(np.isin(np.arange(400), wrong), 1 - ds.y, ds.y))

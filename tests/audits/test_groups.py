@@ -30,8 +30,13 @@ def audit(frame, **settings):
     return ww.audit(frame, target="label", verify="none", pad=1.0, **settings)
 
 
-def test_groups_that_tell_on_each_other_raise_an_alert():
-    found = audit(patients(), groups="patient")
+@pytest.fixture(scope="module")
+def grouped():
+    return audit(patients(), groups="patient")
+
+
+def test_groups_that_tell_on_each_other_raise_an_alert(grouped):
+    found = grouped
     check = found.generalisation.groups
     assert (check.groups, check.largest, check.column) == (40, 4, "patient")
     assert check.leave_one_out.value <= 0.05
@@ -47,6 +52,15 @@ def test_groups_that_tell_on_each_other_raise_an_alert():
 
 def load_names(found):
     return found.data.notes
+
+
+def test_with_groups_the_intervals_count_groups_and_the_page_says_who_chose_the_ridge(grouped):
+    found = grouped.generalisation.nested
+    # Rows of a patient are right or wrong together, so forty patients are worth little more than forty rows, not 160.
+    assert found.high - found.low > 1.5 * 2 * 1.96 * np.sqrt(0.25 / 160)
+    html = grouped.to_html()
+    assert "chosen by closed-form leave-group-out" in html
+    assert "groups independent" in html
 
 
 def test_groups_without_meaning_raise_no_warning():

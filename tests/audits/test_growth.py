@@ -16,7 +16,16 @@ from widthwise.datasets import encode, load, prepare
 def chosen_of(X, ridge):
     features = prepare(X, scale="standardise", tau=1.0)
     empty = np.zeros((len(X), 1))
-    return Chosen(features=features, ridge=ridge, loo=empty, held_out=empty, residual=0.0, condition=1.0)
+    return Chosen(
+        features=features,
+        ridge=ridge,
+        row_ridge=ridge,
+        loo=empty,
+        held_out=empty,
+        residual=0.0,
+        condition=1.0,
+        fold_ridges=(),
+    )
 
 
 def test_the_predicted_error_at_four_times_the_rows_is_the_one_that_is_measured():

@@ -137,6 +137,30 @@ def test_the_audit_says_how_and_carries_its_errors_into_json_and_page(monkeypatc
     assert ww.audit(X, y, verify="none").to_json() == found.to_json()
 
 
+def test_with_groups_a_part_of_the_rows_chooses_by_leave_group_out_and_the_folds_keep_its_ridges(monkeypatch):
+    rng = np.random.default_rng(2)
+    who = np.repeat(np.arange(20), 6)
+    X = rng.normal(size=(20, 3))[who] + 0.1 * rng.normal(size=(120, 3))
+    y = np.where(rng.permutation(np.arange(20) % 2)[who] > 0, "yes", "no")
+    monkeypatch.setattr(capacity, "ROWS", 100)
+    monkeypatch.setattr(capacity, "COMPARED", 80)
+    found = ww.audit(X, y, groups=who.tolist(), pad=1.0, verify="none")
+    assert "closed-form leave-group-out chose the ridges" in " ".join(found.how)
+    ds = load(X, y)
+    features, Y = prepare(X, scale="standardise", tau=1.0), np.asarray(encode(ds).Y + encode(ds).offset)
+    parts = folds(ds.y, task=ds.task, k=5, seed=0, groups=who)
+    settled = [10.0**0.5, 0.1, 10.0**-0.25, 0.1, 10.0**0.5, 10.0**1.25]
+    chosen, _, how = solves.predict(ds, features, Y, parts, start=0, settled=settled, seed=0, advance=quiet)
+    assert chosen.ridge == settled[0] != chosen.row_ridge
+    assert chosen.fold_ridges == tuple(settled[1:])
+    K = dense.KERNEL(features.X)
+    unit = float(np.mean(np.diag(K)))
+    for fold, ridge in zip(parts, settled[1:], strict=True):
+        exact = theory.nested_scores(K, Y, ridge=ridge * unit, folds=parts).held_out[fold]
+        assert np.abs(chosen.held_out[fold] - exact).max() < 0.02
+    assert "ridge of each fold" not in how[0]
+
+
 def test_rows_that_do_not_fit_are_refused_with_a_number_that_does(monkeypatch):
     monkeypatch.setattr(capacity, "available_memory", lambda: int(4e9))
     with pytest.raises(ResourceError, match=r"60000 rows .* 4\.0 GB are free") as refused:

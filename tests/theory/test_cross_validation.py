@@ -121,6 +121,37 @@ def test_nested_scores_are_those_of_two_loops_of_refits(ridge, name):
     alone = left_out(K, Y, np.arange(14), ridge, True)
     np.testing.assert_allclose(found.loo.predictions, alone, rtol=0, atol=ATOL)
     assert found.ridge == found.loo.ridge == ridge
+    assert found.outer == found.loo.mean_square
+
+
+@pytest.mark.parametrize("ridge", RIDGES)
+@pytest.mark.parametrize("name", FOLDS)
+def test_nested_scores_by_group_are_those_of_two_loops_of_refits_without_groups(ridge, name):
+    K, Y = problem()
+    # Groups of one to five rows; folds cut through some of them. The large fold leaves rows of one group only.
+    groups = np.array([3, 3, 3, 0, 0, 7, 7, 7, 7, 7, 5, 2, 1, 1])
+    found = theory.nested_scores(K, Y, ridge=ridge, folds=FOLDS[name], groups=groups)
+    inner = []
+    for fold in FOLDS[name]:
+        kept = np.setdiff1d(np.arange(14), fold)
+        parts = groups[kept] if len(np.unique(groups[kept])) > 1 else kept
+        predicted = np.empty((len(kept), 2))
+        for part in np.unique(parts):
+            rest, out = kept[parts != part], kept[parts == part]
+            predicted[parts == part] = refit(K, Y, rest, out, ridge=ridge, center=True)
+        inner.append(np.mean(np.sum((Y[kept] - predicted) ** 2, axis=1)))
+    np.testing.assert_allclose(found.inner, inner, rtol=ATOL)
+    outer = np.mean(np.sum((Y - left_out(K, Y, groups, ridge, True)) ** 2, axis=1))
+    assert found.outer == pytest.approx(outer, rel=ATOL)
+    rows = theory.nested_scores(K, Y, ridge=ridge, folds=FOLDS[name])
+    assert np.array_equal(found.held_out, rows.held_out)
+    assert np.array_equal(found.loo.predictions, rows.loo.predictions)
+
+
+def test_groups_that_are_none_are_refused():
+    K, Y = problem()
+    with pytest.raises(UsageError, match="at least two groups; one came"):
+        theory.nested_scores(K, Y, ridge=0.1, folds=FOLDS["even"], groups=np.zeros(14, dtype=int))
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,11 @@ class Bonds:
     column: str
     findings: tuple[Finding, ...]
 
+    @property
+    def named(self) -> Int[np.ndarray, " n"] | None:
+        """Group of each row where the user named groups; rows of equal features alone stay in one fold and choose nothing."""
+        return None if self.together is None or not self.together.column else self.together.labels
+
 
 def tie(ds: Dataset, whole: Dataset, rows: Int[np.ndarray, " m"], *, groups: Any, time: Any) -> tuple[Dataset, Bonds]:
     """Groups, times and findings of the audited rows, and the rows with notes on their order and their folds.
@@ -74,10 +79,12 @@ def dependence(
         return found, bonds.findings
     ds, part, findings = known.part_ds, known.part, bonds.findings
     K = KERNEL(known.part_chosen.features.X)
-    ridge = known.part_chosen.ridge * float(np.mean(np.diag(K)))
+    unit = float(np.mean(np.diag(K)))
+    ridge = known.part_chosen.ridge * unit
     together = None if bonds.together is None else bonds.together.take(part)
     if together is not None and len(together.names) > 1:
-        by_group = grouping.group_check(ds, together, K, Y[part], ridge=ridge, seed=seed)
+        alone = known.part_chosen.row_ridge * unit
+        by_group = grouping.group_check(ds, together, K, Y[part], ridge=alone, seed=seed)
         found = replace(found, groups=by_group)
         findings += grouping.group_findings(by_group, bool(ds.classes))
     if bonds.times is not None and len(np.unique(bonds.times[part])) > 1:

@@ -39,8 +39,13 @@ def group_blocks(check: GroupCheck, classification: bool) -> tuple[Block, ...]:
     blocks: list[Block] = [
         Bars(
             title=f"Left out together: {what}",
-            description="Exact errors of the chosen kernel without the row, and without its whole group, with 95 % intervals; "
-            "that of groups counts groups, not rows.",
+            description="Exact errors without the row, and without its whole group, with 95 % intervals; that of groups counts "
+            "groups, not rows."
+            + (
+                " Both at the ridge that leave-one-out chooses; the nested error has those of leave-group-out."
+                if check.column
+                else ""
+            ),
             x_label=unit,
             bars=tuple(bars),
         ),

@@ -35,18 +35,22 @@ class Chosen:
     Attributes:
         features: the chosen features.
         ridge: over the mean of the kernel's diagonal.
+        row_ridge: the one behind `loo`, of the least error of single rows; `ridge` where nothing is left out together.
         loo: leave-one-out predictions of coded targets, offset added.
         held_out: nested predictions of coded targets, offset added.
         residual: relative residual of the solve.
         condition: condition estimate.
+        fold_ridges: ridge of each fold's predictions, chosen without the fold.
     """
 
     features: Features
     ridge: float
+    row_ridge: float
     loo: Float[np.ndarray, "n k"]
     held_out: Float[np.ndarray, "n k"]
     residual: float
     condition: float
+    fold_ridges: tuple[float, ...]
 
 
 def choose(
@@ -54,34 +58,42 @@ def choose(
     Y: Float[np.ndarray, "n k"],
     folds: Sequence[Int[np.ndarray, " _"]],
     advance: Callable[[float], None],
+    groups: Int[np.ndarray, " n"] | None = None,
 ) -> Chosen:
-    """Choose scaling and ridge by leave-one-out mean square: over all rows, and again inside every training part.
+    """Choose scaling and ridge by the mean square of leave-one-out: over all rows, and again inside every training part.
 
     Args:
         candidates: the same rows, scaled in different ways.
         Y: targets, offset included; they are centred anew on whatever rows are trained on.
         folds: held-out rows of each fold.
         advance: told the share of the work that is done.
+        groups: what is left out together in that choice; each row alone when not given. `Chosen.loo` is of single rows in any case,
+            at a ridge of its own: what rows of a group tell of each other is what ranks labels, and what a naive split promises.
     """
     scores: list[tuple[Features, float, theory.NestedScores]] = []
     for features in candidates:
         K = KERNEL(features.X)
         unit = float(np.mean(np.diag(K)))
-        found = _descend(K, unit, Y, folds, lambda: advance(1.0 / (len(RIDGES) * len(candidates))))
+        found = _descend(
+            K, unit, Y, folds, groups=groups, advance=lambda: advance(1.0 / (len(RIDGES) * len(candidates)))
+        )
         scores.extend((features, ridge, score) for ridge, score in found.items())
         advance((1.0 - len(found) / len(RIDGES)) / len(candidates))
-    best = min(scores, key=lambda s: s[2].loo.mean_square)
-    inner = np.array([score.inner for _, _, score in scores])
+    best = min(scores, key=lambda s: s[2].outer)
+    alone = min((s for s in scores if s[0] is best[0]), key=lambda s: s[2].loo.mean_square)
+    winners = np.array([score.inner for _, _, score in scores]).argmin(axis=0)
     held_out = np.empty_like(Y)
-    for fold, winner in zip(folds, inner.argmin(axis=0), strict=True):
+    for fold, winner in zip(folds, winners, strict=True):
         held_out[fold] = scores[winner][2].held_out[fold]
     return Chosen(
         features=best[0],
         ridge=best[1],
-        loo=best[2].loo.predictions,
+        row_ridge=alone[1],
+        loo=alone[2].loo.predictions,
         held_out=held_out,
         residual=best[2].loo.solve_residual,
         condition=best[2].loo.condition,
+        fold_ridges=tuple(scores[winner][1] for winner in winners),
     )
 
 
@@ -101,6 +113,8 @@ def _descend(
     unit: float,
     Y: Float[np.ndarray, "n k"],
     folds: Sequence[Int[np.ndarray, " _"]],
+    *,
+    groups: Int[np.ndarray, " n"] | None,
     advance: Callable[[], None],
 ) -> dict[float, theory.NestedScores]:
     """Scores of the ridges around the minimum of every criterion (all rows, each training part).
@@ -111,10 +125,10 @@ def _descend(
     wanted = {_start(K, unit, Y)}
     while wanted:
         for position in wanted:
-            found[position] = theory.nested_scores(K, Y, ridge=RIDGES[position] * unit, folds=folds)
+            found[position] = theory.nested_scores(K, Y, ridge=RIDGES[position] * unit, folds=folds, groups=groups)
             advance()
         known = sorted(found)
-        criteria = np.array([[found[p].loo.mean_square, *found[p].inner] for p in known])
+        criteria = np.array([[found[p].loo.mean_square, found[p].outer, *found[p].inner] for p in known])
         minima = {known[i] for i in criteria.argmin(axis=0)}
         wanted = {p + side for p in minima for side in (-1, 1)} & set(range(len(RIDGES))) - set(found)
     return {RIDGES[p]: found[p] for p in sorted(found)}
@@ -141,8 +155,17 @@ def generalisation(
     chosen: Chosen,
     folds: Sequence[Int[np.ndarray, " _"]],
     complexity: LabelComplexity,
+    groups: Int[np.ndarray, " n"] | None = None,
 ) -> Generalisation:
-    """Errors of the chosen kernel predictor; the baselines join by `with_baselines`."""
+    """Errors of the chosen kernel predictor; the baselines join by `with_baselines`.
+
+    Args:
+        ds: rows.
+        chosen: what was chosen for them, with its predictions.
+        folds: held-out rows of each fold.
+        complexity: of the labels.
+        groups: named by the user; intervals then count groups, not rows.
+    """
     losses = row_losses(ds, predictions(ds, chosen.held_out))
     alone = row_losses(ds, predictions(ds, chosen.loo))
     confusion = r2 = None
@@ -158,8 +181,8 @@ def generalisation(
         ridge=chosen.ridge,
         ridge_range=(RIDGES[0], RIDGES[-1]),
         folds=len(folds),
-        nested=score(ds, losses),
-        balanced=balanced(ds, losses),
+        nested=score(ds, losses, groups),
+        balanced=balanced(ds, losses, groups=groups),
         fold_errors=tuple(score(ds, losses[fold]).value for fold in folds),
         loo=score(ds, alone).value,
         loo_balanced=None if (even := balanced(ds, alone)) is None else even.value,
@@ -173,8 +196,14 @@ def generalisation(
     )
 
 
-def with_baselines(ds: Dataset, chosen: Chosen, found: Generalisation, models: Sequence[HeldOut]) -> Generalisation:
-    """Compare with other models, row by row on the same folds."""
+def with_baselines(
+    ds: Dataset,
+    chosen: Chosen,
+    found: Generalisation,
+    models: Sequence[HeldOut],
+    groups: Int[np.ndarray, " n"] | None = None,
+) -> Generalisation:
+    """Compare with other models, row by row on the same folds; where groups are named, errors count groups."""
     own = row_losses(ds, predictions(ds, chosen.held_out))
     baselines = []
     for model in models:
@@ -183,10 +212,10 @@ def with_baselines(ds: Dataset, chosen: Chosen, found: Generalisation, models: S
         baselines.append(
             Baseline(
                 name=model.name,
-                score=score(ds, losses),
-                balanced=balanced(ds, losses),
+                score=score(ds, losses, groups),
+                balanced=balanced(ds, losses, groups=groups),
                 difference=float(paired.mean()),
-                difference_error=float(paired.std(ddof=1) / math.sqrt(len(paired))),
+                difference_error=theory.grouped_mean(paired, np.arange(ds.n) if groups is None else groups).error,
             )
         )
     simplest, best = baselines[0], min(baselines, key=lambda b: b.score.value)

@@ -154,7 +154,13 @@ def groups_of(ds: Dataset, names: Sequence[str] | None, column: str) -> Groups |
 
 
 def group_check(
-    ds: Dataset, groups: Groups, K: Float[np.ndarray, "n n"], Y: Float[np.ndarray, "n k"], *, ridge: float, seed: int
+    ds: Dataset,
+    groups: Groups,
+    K: Float[np.ndarray, "n n"],
+    Y: Float[np.ndarray, "n k"],
+    *,
+    ridge: float,
+    seed: int,
 ) -> GroupCheck:
     """Leave-group-out beside leave-one-out and beside random groups of the same sizes, from one inverse.
 
@@ -163,7 +169,7 @@ def group_check(
         groups: of the rows.
         K: kernel matrix of the rows.
         Y: coded targets, offset included.
-        ridge: in the units of K.
+        ridge: of leave-one-out, in the units of K: that of one who does not know of groups.
         seed: of the random groups.
     """
     rng = np.random.default_rng([seed, 2])
@@ -187,7 +193,7 @@ def group_check(
         duplicates=groups.duplicates,
         leave_one_out=score(ds, alone),
         leave_group_out=grouped_score(ds, whole, groups.labels),
-        balanced=balanced(ds, whole),
+        balanced=balanced(ds, whole, groups=groups.labels),
         difference=gap.value,
         difference_error=gap.error,
         random=float(np.mean([losses.mean() for losses in mixed]) - alone.mean()),
@@ -233,7 +239,7 @@ def group_findings(check: GroupCheck, classification: bool) -> tuple[Finding, ..
         else f"leaving out as many rows at random costs {show(check.random)} too: it may be no more than fewer rows to train on"
     )
     do = (
-        "Expect the error of leave-group-out on new groups."
+        "Expect the nested error on new groups: its folds and its ridges leave whole groups out."
         if check.column
         else "Expect the error without repeats on new rows."
     )

@@ -86,6 +86,7 @@ def answers(
     Y: Float[np.ndarray, "n j"],
     folds: Sequence[Int[np.ndarray, " _"]],
     *,
+    groups: Int[np.ndarray, " n"] | None,
     seed: int,
     advance: Advance,
     shown: Callable[[Features, Speed], None],
@@ -98,6 +99,8 @@ def answers(
         coded: targets of the dynamics.
         Y: targets of the predictions, offset included.
         folds: held-out rows of each fold.
+        groups: what is left out together in the choice of scaling and ridge, which is then made on a part of the rows: blocks of
+            the inverse have no cheap estimate. None for each row alone.
         seed: of samples and probes.
         advance: told the share of the work that is done, and what is being done.
         shown: told the first answer when it is there.
@@ -105,7 +108,8 @@ def answers(
     part = stratified_rows(ds.y, min(capacity.COMPARED, ds.n), task=ds.task, seed=seed)
     position = np.full(ds.n, -1, dtype=np.intp)
     position[part] = np.arange(len(part))
-    part_folds = tuple(inside for fold in folds if len(inside := np.sort(position[fold][position[fold] >= 0])))
+    inside = [np.sort(position[fold][position[fold] >= 0]) for fold in folds]
+    part_folds = tuple(rows for rows in inside if len(rows))
     cut = [replace(features, X=features.X[part]) for features in candidates]
     # Where there is nothing to choose between, the first answer need not wait.
     first = (
@@ -113,13 +117,29 @@ def answers(
     )
     if first is not None:
         shown(candidates[0], first[0])
-    part_chosen = choose(cut, Y[part], part_folds, lambda share: advance(0.1 * share, "scaling and ridge on a part"))
+    part_chosen = choose(
+        cut,
+        Y[part],
+        part_folds,
+        lambda share: advance(0.1 * share, "scaling and ridge on a part"),
+        None if groups is None else groups[part],
+    )
     features = next(f for f, c in zip(candidates, cut, strict=True) if c is part_chosen.features)
     fast, complexity = first or dynamics(features.X, coded, seed=seed, advance=_shared(advance, 0.35))
     if first is None:
         shown(features, fast)
+    of_folds = iter(part_chosen.fold_ridges)
     chosen, estimates, how = predict(
-        ds, features, Y, folds, start=RIDGES.index(part_chosen.ridge), seed=seed, advance=_shared(advance, 0.55)
+        ds,
+        features,
+        Y,
+        folds,
+        start=RIDGES.index(part_chosen.row_ridge),
+        settled=None
+        if groups is None
+        else [part_chosen.ridge, *(next(of_folds) if len(rows) else part_chosen.ridge for rows in inside)],
+        seed=seed,
+        advance=_shared(advance, 0.55),
     )
     k = coded.shape[1]
     scaled = f"the size of the constant coordinate ({len(candidates)} offered) and " if len(candidates) > 1 else ""
@@ -138,8 +158,14 @@ def answers(
                 f"({PackedTiles.bytes_for(ds.n, 'float32') / 1e9:.1f} GB), and no square matrix was factorised."
             ),
             (
-                f"On {len(part)} rows, stratified by the target (seed {seed}), closed-form leave-one-out chose {scaled}the "
-                "ridge where the search over all rows began. The other models, and the kernel beside them, were trained on "
+                f"On {len(part)} rows, stratified by the target (seed {seed}), closed-form "
+                + (
+                    f"leave-one-out chose {scaled}the ridge where the search over all rows began. The "
+                    if groups is None
+                    else f"leave-group-out chose {scaled}the ridges of all predictions but leave-one-out, kept for all rows: over "
+                    "the mean diagonal they hardly move with the number of rows. The "
+                )
+                + " other models, and the kernel beside them, were trained on "
                 "folds of the same rows."
             ),
             (
@@ -152,18 +178,22 @@ def answers(
     )
 
 
-def with_baselines(found: Generalisation, known: Found, models: Sequence[HeldOut]) -> Generalisation:
+def with_baselines(
+    found: Generalisation, known: Found, models: Sequence[HeldOut], groups: Int[np.ndarray, " n"] | None
+) -> Generalisation:
     """Attach the comparison with other models, all of them and the kernel trained on folds of the same rows.
 
     Args:
         found: the answer for all rows.
         known: what `answers` gave.
         models: predictions of the other models for the rows of the comparison.
+        groups: of all rows, where the user named them.
     """
     if len(known.part) == len(known.chosen.loo):
-        return with_other_models(known.part_ds, known.chosen, found, models)
-    own = generalisation(known.part_ds, known.part_chosen, known.part_folds, known.complexity)
-    part = with_other_models(known.part_ds, known.part_chosen, own, models)
+        return with_other_models(known.part_ds, known.chosen, found, models, groups)
+    some = None if groups is None else groups[known.part]
+    own = generalisation(known.part_ds, known.part_chosen, known.part_folds, known.complexity, some)
+    part = with_other_models(known.part_ds, known.part_chosen, own, models, some)
     return replace(
         found,
         baselines=part.baselines,

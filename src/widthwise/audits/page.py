@@ -88,7 +88,8 @@ def colophon(result: AuditResult) -> tuple[Block, ...]:
     done.extend(_sentence(step[0].upper() + step[1:]) + "." for step in data.steps)
     done.extend(_sentence(note) for note in data.notes)
     if data.tau:
-        chosen = "as asked" if result.settings.pad is not None else "chosen with the ridge by leave-one-out"
+        left_out = "leave-group-out" if result.settings.groups else "leave-one-out"
+        chosen = "as asked" if result.settings.pad is not None else f"chosen with the ridge by {left_out}"
         done.append(f"The constant coordinate acts as a random bias; its size tau = {quantity(data.tau)} was {chosen}.")
     method = (
         (
@@ -98,7 +99,7 @@ def colophon(result: AuditResult) -> tuple[Block, ...]:
         ),
         (
             f"**Held-out predictions**: kernel ridge regression with `{result.generalisation.kernel}` (both layers trained), "
-            f"ridge {quantity(result.generalisation.ridge)} of the kernel's mean diagonal, chosen by closed-form leave-one-out; "
+            f"ridge {quantity(result.generalisation.ridge)} of the kernel's mean diagonal, chosen by {_criterion(result)}; "
             f"in the nested error it is chosen again {_nested(result)}. Features are scaled once, over all rows, without their "
             "labels."
         ),
@@ -107,7 +108,8 @@ def colophon(result: AuditResult) -> tuple[Block, ...]:
             f"{quantity(result.generalisation.condition)}."
         ),
         (
-            "**Assumptions**: rows independent; classes coded one against the rest share one first layer. Nothing is "
+            f"**Assumptions**: {'groups' if result.settings.groups else 'rows'} independent; classes coded "
+            "one against the rest share one first layer. Nothing is "
             "extrapolated beyond the widths and steps that were trained."
         ),
     )
@@ -122,6 +124,12 @@ def colophon(result: AuditResult) -> tuple[Block, ...]:
             + f". Data digest `{data.digest[:16]}`, seed {result.settings.seed}."
         ),
     )
+
+
+def _criterion(result: AuditResult) -> str:
+    if result.settings.groups is None:
+        return "leave-one-out with an estimated diagonal" if result.how else "closed-form leave-one-out"
+    return f"closed-form leave-group-out{' on a part of the rows' if result.how else ''}"
 
 
 def _nested(result: AuditResult) -> str:

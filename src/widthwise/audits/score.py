@@ -17,8 +17,10 @@ from widthwise.datasets import Dataset
 IMBALANCE = 2.0
 
 
-def score(ds: Dataset, losses: Float[np.ndarray, " n"]) -> Score:
-    """Error rate with its Wilson interval, or root mean square error with that of the mean square."""
+def score(ds: Dataset, losses: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"] | None = None) -> Score:
+    """Error rate with its Wilson interval, or root mean square error with that of the mean square; with groups, `grouped_score`."""
+    if groups is not None:
+        return grouped_score(ds, losses, groups)
     if ds.task == "classification":
         share = theory.wilson(int(losses.sum()), len(losses))
         return Score(value=share.value, low=share.low, high=share.high)
@@ -33,11 +35,18 @@ def grouped_score(ds: Dataset, losses: Float[np.ndarray, " n"], groups: Int[np.n
     An error rate p of standard error s (`theory.grouped_mean`) is worth p (1 - p) / s^2 rows; where s is 0, as many as there
     are groups.
     """
-    found = theory.grouped_mean(losses, groups)
     if ds.task == "regression":
+        found = theory.grouped_mean(losses, groups)
         return _root(found.value, theory.NORMAL_95 * found.error)
-    p = found.value
-    rows = p * (1 - p) / found.error**2 if found.error > 0 and 0 < p < 1 else float(found.groups)
+    return _grouped_share(losses, groups)
+
+
+def _grouped_share(losses: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"]) -> Score:
+    """The error rate of `grouped_score`; rows of a single group are worth one row."""
+    p, rows = float(losses.mean()), 1.0
+    if np.any(groups != groups[0]):
+        found = theory.grouped_mean(losses, groups)
+        rows = p * (1 - p) / found.error**2 if found.error > 0 and 0 < p < 1 else float(found.groups)
     z2 = theory.NORMAL_95**2
     centre, scale = p + z2 / (2 * rows), 1 + z2 / rows
     spread = theory.NORMAL_95 * math.sqrt(p * (1 - p) / rows + z2 / (4 * rows**2))
@@ -51,7 +60,13 @@ def imbalanced(counts: Sequence[int]) -> bool:
     return bool(counts) and max(counts) >= IMBALANCE * max(min(counts), 1)
 
 
-def balanced(ds: Dataset, losses: Float[np.ndarray, " n"], *, wanted: bool | None = None) -> Score | None:
+def balanced(
+    ds: Dataset,
+    losses: Float[np.ndarray, " n"],
+    *,
+    wanted: bool | None = None,
+    groups: Int[np.ndarray, " n"] | None = None,
+) -> Score | None:
     r"""Mean over classes of their error rates, where classes are imbalanced; None elsewhere.
 
     The interval joins the Wilson intervals [l_c, u_c] of the k classes by the method of variance estimates recovered:
@@ -62,16 +77,19 @@ def balanced(ds: Dataset, losses: Float[np.ndarray, " n"], *, wanted: bool | Non
         ds: the rows and their classes.
         losses: one for a wrong class.
         wanted: whether classes are imbalanced, where other rows decide that.
+        groups: of the rows; intervals then count groups.
 
     References:
         :cite:t:`zou2008`.
     """
     if ds.task != "classification" or not (imbalanced(class_counts(ds)) if wanted is None else wanted):
         return None
+    of_class = [ds.y == c for c in np.unique(ds.y) if c < len(ds.classes)]
     shares = [
-        theory.wilson(int(losses[ds.y == c].sum()), int(np.sum(ds.y == c)))
-        for c in np.unique(ds.y)
-        if c < len(ds.classes)
+        theory.wilson(int(losses[rows].sum()), int(rows.sum()))
+        if groups is None
+        else _grouped_share(losses[rows], groups[rows])
+        for rows in of_class
     ]
     k = len(shares)
     value = sum(s.value for s in shares) / k

@@ -44,6 +44,7 @@ def predict(
     folds: Sequence[Int[np.ndarray, " _"]],
     *,
     start: int,
+    settled: Sequence[float] | None = None,
     seed: int,
     advance: Advance,
 ) -> tuple[Chosen, tuple[Estimate, ...], tuple[str, ...]]:
@@ -55,6 +56,7 @@ def predict(
         Y: targets, offset included.
         folds: held-out rows of each fold.
         start: number of the ridge to begin with.
+        settled: the ridge and those of the folds, where they were chosen elsewhere and leave-one-out looks for its own alone.
         seed: of the probes and the preconditioner.
         advance: told the share of the work that is done, and what is being done.
     """
@@ -87,7 +89,7 @@ def predict(
             shares, step = shares / 1.6, shares * 0.375
             advance(step, "ridge over all rows")
         known = sorted(found)
-        criteria = np.array([[found[p].mean_square, *found[p].inner] for p in known])
+        criteria = np.array([[found[p].mean_square, *(found[p].inner if settled is None else ())] for p in known])
         minima = {known[i] for i in criteria.argmin(axis=0)}
         wanted = {p + side for p in minima for side in (-1, 1)} & set(range(len(RIDGES))) - set(found)
     advance(shares, "ridge over all rows")
@@ -97,16 +99,18 @@ def predict(
     certificate = right - (operator.matmul(best.coefficients) + ridge * best.coefficients)
     residual = float((np.linalg.norm(certificate, axis=0) / np.linalg.norm(right, axis=0)).max())
     advance(0.1, "certificate")
-    ridges = [RIDGES[w] * unit for w in winners[1:]]
-    held_out, folded = _held_out(tiles, low, Y, folds, ridges)
+    best_ridge, *fold_ridges = settled or [RIDGES[w] for w in winners]
+    held_out, folded = _held_out(tiles, low, Y, folds, [r * unit for r in fold_ridges])
     advance(0.33, "held-out folds")
     chosen = Chosen(
         features=features,
-        ridge=RIDGES[winners[0]],
+        ridge=best_ridge,
+        row_ridge=RIDGES[winners[0]],
         loo=Y - best.residuals,
         held_out=held_out,
         residual=residual,
         condition=best.condition,
+        fold_ridges=tuple(fold_ridges),
     )
     losses = row_losses(ds, predictions(ds, chosen.loo))
     value = float(losses.mean()) if ds.task == "classification" else math.sqrt(float(losses.mean()))
@@ -127,12 +131,16 @@ def predict(
         ),
     )
     tried = ", ".join(f"{RIDGES[p]:.3g}" for p in sorted(found))
+    outside = (
+        " The ridge of each fold is that of the least leave-one-out error over the rows outside the fold; those predictions have "
+        "seen the fold, its own fit has not."
+        if settled is None
+        else ""
+    )
     how = (
         (
             f"Ridges tried over all rows: {tried} of the mean diagonal. Leave-one-out residuals are (Ay)_i / A_ii with the "
-            f"diagonal of A estimated by {probes} probes and the {near.shape[1]} nearest rows of each row. The ridge of each "
-            "fold is that of the least leave-one-out error over the rows outside the fold; those predictions have seen the fold, "
-            "its own fit has not."
+            f"diagonal of A estimated by {probes} probes and the {near.shape[1]} nearest rows of each row.{outside}"
         ),
         (
             f"Solves: block conjugate gradients in float32, {best.iterations} iterations, true residual {residual:.2g} evaluated "

@@ -30,7 +30,7 @@ class GroupError:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupCheck:
-    """Leave-group-out beside leave-one-out, both exact and from one factorisation at the chosen ridge.
+    """Leave-group-out beside leave-one-out, both exact and from one factorisation, at the ridge that leave-one-out chose.
 
     Attributes:
         column: what names the groups; empty where only rows of equal features are grouped.

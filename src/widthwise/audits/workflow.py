@@ -82,8 +82,8 @@ def audit(
             for tables and 0 for images when not given.
         coding: of the labels for dynamics: `centred` by column, or `raw` -1/+1 for two classes, as in the papers.
         groups: what belongs together: the name of a column, which is then no feature, or one label for each row of the source.
-            Groups stay in one fold, and leave-group-out is set beside leave-one-out. Rows of equal features are always one
-            group. The leave-one-out that chooses the ridge and ranks labels stays by row.
+            Groups stay in one fold, leave-group-out chooses scaling and ridge and is set beside leave-one-out, and intervals count
+            groups. Rows of equal features are always one group. Labels are ranked by leave-one-out of single rows.
         time: the name of a column, which is then no feature, or one number or date for each row of the source: every block of
             rows is predicted from its past as well.
         test: rows to test on: a file, a DataFrame, a pair (X, y), or the name of a set with a test part. They are read and scaled
@@ -133,13 +133,15 @@ def audit(
             bar.advance(cost["answers"] * share, label)
 
         answers = large.answers if big else _dense
-        known = answers(ds, candidates, coded.Y, Y, parts, seed=seed, advance=advance, shown=show_speed)
+        known = answers(
+            ds, candidates, coded.Y, Y, parts, groups=bonds.named, seed=seed, advance=advance, shown=show_speed
+        )
         chosen, fast = known.chosen, known.speed
         summary = _summary(ds, whole, how, coded.name, chosen.features)
         doubtful = look_at_labels(ds, chosen.features.X, chosen.loo, Y)
         shown("labels", summary, doubtful)
         found = replace(
-            generalising.generalisation(ds, chosen, parts, known.complexity),
+            generalising.generalisation(ds, chosen, parts, known.complexity, bonds.named),
             growth=growth(ds, chosen, Y, folds=len(parts), seed=seed),
         )
         found, findings = dependence(known, Y, found, bonds=bonds, seed=seed)
@@ -148,7 +150,7 @@ def audit(
 
         def compare(models: tuple[HeldOut, ...]) -> None:
             if not compared:
-                compared.append(large.with_baselines(found, known, models))
+                compared.append(large.with_baselines(found, known, models, bonds.named))
                 shown("generalisation", summary, compared[0])
 
         def pause() -> None:
@@ -239,6 +241,7 @@ def _dense(
     Y: Float[np.ndarray, "n j"],
     folds: Sequence[Int[np.ndarray, " _"]],
     *,
+    groups: Int[np.ndarray, " n"] | None,
     seed: int,
     advance: capacity.Advance,
     shown: Callable[[Features, Speed], None],
@@ -254,7 +257,7 @@ def _dense(
 
     # Where there is nothing to choose between, the first answer need not wait for the choice of the ridge.
     early = fit(candidates[0]) if len(candidates) == 1 else None
-    chosen = generalising.choose(candidates, Y, folds, lambda share: advance(0.8 * share, "exact predictions"))
+    chosen = generalising.choose(candidates, Y, folds, lambda share: advance(0.8 * share, "exact predictions"), groups)
     spectrum, fast = early or fit(chosen.features)
     complexity = generalising.label_complexity(spectrum, coded, seed=seed)
     return large.Found.dense(ds, chosen, fast, complexity, tuple(folds))

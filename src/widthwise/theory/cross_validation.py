@@ -8,7 +8,7 @@ inside every fold. Centring by the mean of the rows that remain is linear and is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -42,7 +42,7 @@ class LeaveOneOut:
     @property
     def mean_square(self) -> float:
         """Mean over rows of the squared residual, summed over columns."""
-        return float(np.mean(np.sum(self.residuals**2, axis=1)))
+        return _mean_square(self.residuals)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,12 +52,14 @@ class NestedScores:
     Attributes:
         ridge: added to the diagonal.
         loo: leave-one-out over all rows.
-        inner: for each fold, the leave-one-out mean square within its training part.
+        outer: its mean square, or with groups that of leave-group-out.
+        inner: for each fold, the same within its training part.
         held_out: predictions for each row made without its fold.
     """
 
     ridge: float
     loo: LeaveOneOut
+    outer: float
     inner: Float[np.ndarray, " folds"]
     held_out: Float[np.ndarray, "n k"]
 
@@ -123,6 +125,7 @@ def nested_scores(
     *,
     ridge: float,
     folds: Sequence[Int[np.ndarray, " _"]],
+    groups: Int[np.ndarray, " n"] | None = None,
 ) -> NestedScores:
     """Held-out predictions of every fold, and the leave-one-out score inside every training part, from one inverse.
 
@@ -133,13 +136,17 @@ def nested_scores(
         y: targets, one column for each output.
         ridge: added to the diagonal, in the units of K.
         folds: rows of each held-out part; every row is in exactly one.
+        groups: labels of groups of rows that the scores leave out together. A training part that holds one group only, from which
+            none can be left out, is scored row by row.
 
     Raises:
-        UsageError: if a row is in no fold or in several.
+        UsageError: if a row is in no fold or in several, or there is only one group.
+        DataError: if the shapes do not fit.
         SingularKernelError: if K + ridge I is singular to working precision.
     """
     square(K)
     Y = columns(y, len(K))
+    _check_groups(groups, len(K))
     A = inverse(K, shift=ridge)
     if not np.array_equal(np.sort(np.concatenate(folds)), np.arange(len(K))):
         raise UsageError(f"folds must hold each of the {len(K)} rows exactly once")
@@ -147,9 +154,13 @@ def nested_scores(
     held_out = np.empty_like(Y)
     inner = np.empty(len(folds))
     for number, out in enumerate(folds):
-        residuals, inner[number] = _fold(applied, Y, out)
+        residuals, inner[number] = _fold(applied, Y, out, groups)
         held_out[out] = Y[out] - residuals
-    return NestedScores(ridge=float(ridge), loo=_loo(A, applied, Y, True), inner=inner, held_out=held_out)
+    loo = _loo(A, applied, Y, True)
+    outer = loo.mean_square
+    if groups is not None:
+        outer = _mean_square(_group_residuals(applied.block, applied.Ay, applied.A1, Y, groups, center=True))
+    return NestedScores(ridge=float(ridge), loo=loo, outer=outer, inner=inner, held_out=held_out)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -173,7 +184,7 @@ class ForwardBlocks:
     @property
     def mean_square(self) -> float:
         """Mean over the predicted rows of the squared residual, summed over columns."""
-        return float(np.mean(np.sum(self.residuals**2, axis=1)))
+        return _mean_square(self.residuals)
 
 
 def forward_blocks(
@@ -224,7 +235,7 @@ def forward_blocks(
         mean = Y[:start].mean(axis=0) if center else np.zeros(Y.shape[1])
         part = found[:, :-1] - found[:, -1:] * mean
         residuals[start - cuts[0] : stop - cuts[0]] = part
-        errors.append(float(np.mean(np.sum(part**2, axis=1))))
+        errors.append(_mean_square(part))
     rows = np.arange(cuts[0], n)
     return ForwardBlocks(
         rows=rows,
@@ -267,10 +278,7 @@ def _left_out(
     square(K)
     Y = columns(y, len(K))
     for labels in groups:
-        if labels is not None and len(labels) != len(K):
-            raise DataError(f"groups must name each of the {len(K)} rows of the kernel; {len(labels)} came")
-        if labels is not None and np.all(labels == labels[0]):
-            raise UsageError("groups must name at least two groups; one came")
+        _check_groups(labels, len(K))
     A = inverse(K, shift=ridge)
     applied = _apply(A, Y)
     found = []
@@ -278,10 +286,7 @@ def _left_out(
         if labels is None:
             found.append(_loo(A, applied, Y, center))
             continue
-        residuals = np.empty_like(Y)
-        order = np.argsort(labels, kind="stable")
-        for out in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
-            residuals[out] = _block_residuals(applied, Y, out, center)
+        residuals = _group_residuals(applied.block, applied.Ay, applied.A1, Y, labels, center=center)
         found.append(
             LeaveOneOut(
                 predictions=Y - residuals,
@@ -294,6 +299,20 @@ def _left_out(
     return tuple(found)
 
 
+def _check_groups(labels: np.ndarray | None, n: int) -> None:
+    if labels is None:
+        return
+    if len(labels) != n:
+        raise DataError(f"groups must name each of the {n} rows of the kernel; {len(labels)} came")
+    if np.all(labels == labels[0]):
+        raise UsageError("groups must name at least two groups; one came")
+
+
+def _mean_square(residuals: Float[np.ndarray, "n k"]) -> float:
+    """Mean over rows, summed over columns."""
+    return float(np.mean(np.sum(residuals**2, axis=1)))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Applied:
     """The inverse, and what every fold needs of it."""
@@ -302,6 +321,10 @@ class _Applied:
     diagonal: Float[np.ndarray, " n"]
     Ay: Float[np.ndarray, "n k"]
     A1: Float[np.ndarray, " n"]
+
+    def block(self, rows: Int[np.ndarray, "g s"]) -> Float[np.ndarray, "g s s"]:
+        """The blocks of the inverse that belong to g groups of s rows each."""
+        return np.asarray(self.matrix[rows[:, :, None], rows[:, None, :]])
 
 
 def _apply(A: Inverse, Y: Float[np.ndarray, "n k"]) -> _Applied:
@@ -332,28 +355,34 @@ def _loo_residuals(
     return np.asarray(Ay / diagonal[:, None])
 
 
-def _block_residuals(
-    applied: _Applied, Y: Float[np.ndarray, "n k"], out: Int[np.ndarray, " m"], center: bool
-) -> Float[np.ndarray, "m k"]:
-    """Residuals on the rows `out` of the fit without them."""
-    factor = scipy.linalg.cho_factor(applied.matrix[np.ix_(out, out)], lower=True, check_finite=False)
-    return np.asarray(scipy.linalg.cho_solve(factor, _shifted(applied, Y, out, center), check_finite=False))
-
-
-def _shifted(
-    applied: _Applied, Y: Float[np.ndarray, "n k"], out: Int[np.ndarray, " m"], center: bool
-) -> Float[np.ndarray, "m k"]:
-    """Rows `out` of A times the targets, centred by the mean of the rows that remain."""
-    if not center:
-        return np.asarray(applied.Ay[out])
-    remaining = (Y.sum(axis=0) - Y[out].sum(axis=0)) / (len(Y) - len(out))
-    return np.asarray(applied.Ay[out] - remaining * applied.A1[out, None])
+def _group_residuals(
+    block: Callable[[Int[np.ndarray, "g s"]], Float[np.ndarray, "g s s"]],
+    Ay: Float[np.ndarray, "n k"],
+    A1: Float[np.ndarray, " n"],
+    Y: Float[np.ndarray, "n k"],
+    labels: Int[np.ndarray, " n"],
+    *,
+    center: bool,
+) -> Float[np.ndarray, "n k"]:
+    """Residuals of every group in the fit without it; groups of one size are solved side by side."""
+    order = np.argsort(labels, kind="stable")
+    starts = np.append(0, np.flatnonzero(np.diff(labels[order])) + 1)
+    sizes = np.diff(np.append(starts, len(order)))
+    found = np.empty_like(Y)
+    for size in np.unique(sizes):
+        rows = order[starts[sizes == size][:, None] + np.arange(size)]
+        right = Ay[rows]
+        if center:
+            remaining = (Y.sum(axis=0) - Y[rows].sum(axis=1)) / (len(Y) - size)
+            right = right - remaining[:, None, :] * A1[rows][:, :, None]
+        found[rows] = np.linalg.solve(block(rows), right)
+    return found
 
 
 def _fold(
-    applied: _Applied, Y: Float[np.ndarray, "n k"], out: Int[np.ndarray, " m"]
+    applied: _Applied, Y: Float[np.ndarray, "n k"], out: Int[np.ndarray, " m"], groups: Int[np.ndarray, " n"] | None
 ) -> tuple[Float[np.ndarray, "m k"], float]:
-    """Residuals on a fold, and the leave-one-out mean square within the rows that remain, from one factor."""
+    """Residuals on a fold, and the mean square of leaving rows or groups out within the rows that remain, from one factor."""
     kept = np.setdiff1d(np.arange(len(Y)), out)
     block, cross = applied.matrix[np.ix_(out, out)], applied.matrix[np.ix_(out, kept)]
     factor = np.linalg.cholesky(block)
@@ -361,7 +390,8 @@ def _fold(
     # A times the targets and ones of the remaining rows alone: what the fold's own rows add is taken off.
     whole = np.column_stack([applied.Ay, applied.A1])
     own = np.column_stack([targets, ones])
-    right = np.column_stack([_shifted(applied, Y, out, True), whole[out] - block @ own])
+    centred = applied.Ay[out] - Y[kept].mean(axis=0) * applied.A1[out, None]
+    right = np.column_stack([centred, whole[out] - block @ own])
     half = scipy.linalg.solve_triangular(
         factor, np.column_stack([right, cross]), lower=True, check_finite=False, overwrite_b=True
     )
@@ -369,6 +399,14 @@ def _fold(
     residuals = scipy.linalg.solve_triangular(factor, half[:, :k], lower=True, trans="T", check_finite=False)
     schur = half[:, 2 * k + 1 :]
     remaining = whole[kept] - cross.T @ own - schur.T @ half[:, k : 2 * k + 1]
+    if groups is not None and np.any(groups[kept] != groups[kept[0]]):
+
+        def left(rows: Int[np.ndarray, "g s"]) -> Float[np.ndarray, "g s s"]:
+            part = schur[:, rows]
+            return np.asarray(applied.block(kept[rows]) - part.transpose(1, 2, 0) @ part.transpose(1, 0, 2))
+
+        inside = _group_residuals(left, remaining[:, :-1], remaining[:, -1], Y[kept], groups[kept], center=True)
+        return np.asarray(residuals), _mean_square(inside)
     diagonal = applied.diagonal[kept] - np.einsum("ij,ij->j", schur, schur)
     inner = _loo_residuals(diagonal, remaining[:, :-1], remaining[:, -1], Y[kept], True)
-    return np.asarray(residuals), float(np.mean(np.sum(inner**2, axis=1)))
+    return np.asarray(residuals), _mean_square(inner)
