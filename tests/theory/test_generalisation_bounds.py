@@ -77,72 +77,22 @@ def test_where_no_function_separates_the_margin_bounds_are_infinite_and_vacuous(
     assert math.isfinite(found["rademacher"].value)
 
 
-def random_features(n, width, seed):
-    """A two-layer network whose first layer stays and whose second is the kernel ridge fit of its features."""
-    rng = np.random.default_rng(seed)
-    X, y = population(n, 6, rng, 0.1)
-    first = rng.standard_normal((width, 6)) * math.sqrt(2 / width)
-    features = np.maximum(X @ first.T, 0)
-    codes = (y > 0).astype(int)
-    targets = 2.0 * np.eye(2)[codes] - 1.0
-    second = np.linalg.solve(features.T @ features + 1e-3 * np.eye(width), features.T @ targets).T
-    weights = theory.TwoLayerWeights(first=first, second=second, first_start=first, second_start=np.zeros_like(second))
-    return weights, X, codes, rng
+def test_the_bound_that_grows_with_the_width_is_there_where_a_width_is_given():
+    X, y = population(30, 4, np.random.default_rng(1), 0.0)
+    K = HInf()(X)
+    found = {b.key: b for b in theory.bounds(K, y, depth=2, width=90.0)}
+    assert found["chen2019"].value == pytest.approx(math.e**2 * math.sqrt(3.0) / theory.margin(K, y).value, rel=1e-12)
+    assert found["chen2019"].kind == "leading term"
+    assert "chen2019" not in {b.key for b in theory.bounds(K, y, depth=2)}
+    with pytest.raises(UsageError, match="width"):
+        theory.bounds(K, y, width=0.0)
 
 
-@pytest.mark.parametrize("width", [16, 128])
-def test_network_bounds_with_all_constants_are_never_below_the_measured_gap(width):
-    weights, X, codes, rng = random_features(150, width, width)
-    fresh, truth = population(4000, 6, rng, 0.1)
-    test_error = np.mean(np.argmax(weights.outputs(fresh), axis=1) != (truth > 0))
-    below = np.mean(
-        (weights.outputs(X)[np.arange(150), codes] - weights.outputs(X)[np.arange(150), 1 - codes])
-        <= max(theory.margin_percentile(weights.outputs(X), codes), 0.0)
-    )
-    for bound in theory.network_bounds(weights, X, codes):
-        if bound.kind == "full constants":
-            assert bound.value >= test_error - below, bound.key
-
-
-def test_network_measures_are_worked_out_by_hand():
-    """One hidden unit per input, nothing moved but by a known amount; every norm in sight is a whole number."""
-    U, V = np.diag([3.0, 4.0]), np.array([[1.0, 0.0], [0.0, 2.0]])
-    weights = theory.TwoLayerWeights(first=U, second=V, first_start=np.diag([1.0, 4.0]), second_start=V)
-    X, codes = np.eye(2), np.array([0, 1])
-    # Outputs are (3, 0) and (0, 8): margins 3 and 8, their lowest percentile 3.
-    assert theory.margin_percentile(weights.outputs(X), codes, 0.0) == 3.0
-    found = {b.key: b.value for b in theory.network_bounds(weights, X, codes, percentile=0.0, failure=0.1)}
-    n, H, C, m = 2, 2, 2, 3.0
-    # Hidden units at the start: 1 on the first row and 4 on the second; mean squares 1/2 and 8.
-    start = math.sqrt(0.5 + 8)
-    ney = 3 * math.sqrt(2) * (math.sqrt(2 * C) + 1) * (math.sqrt(5) + 1) * (start + 2 * 1 + 1) / m
-    ney += 3 * math.sqrt(5 * H + math.log(m * math.sqrt(n) / 0.1))
-    assert found["neyshabur2018"] == pytest.approx(ney / math.sqrt(n), rel=1e-13)
-    pac = 42 * 8 * 4 * math.sqrt(math.log(8 * H)) * math.sqrt(H * (2 * 2) ** 2) / math.sqrt(2) / m
-    assert found["pac-bayes-spectral"] == pytest.approx(
-        math.sqrt(pac**2 + 6 * math.log(2 * n / 0.1)) / math.sqrt(n), rel=1e-13
-    )
-    fro = 8 * math.sqrt(2) * 5 * math.sqrt(5) / m + 3 * math.sqrt(math.log(n / 0.1))
-    assert found["neyshabur2015"] == pytest.approx(fro / math.sqrt(n), rel=1e-13)
-    l1 = 8 * 2 * 4 * 2 * 2 * math.sqrt(math.log(2)) / m
-    assert found["bartlett-mendelson"] == pytest.approx(l1 / math.sqrt(n), rel=1e-13)
-    # Moved by 2 in one row of U: its (2, 1) norm over the spectral norm 4 is 1/2.
-    assert found["bartlett2017"] == pytest.approx(math.log(4) * math.log(2) / (m * math.sqrt(2)) * 8 * 0.5, rel=1e-13)
-    assert found["golowich2018"] == pytest.approx(
-        (math.sqrt(4 * math.log(2)) + 1) * 5 * math.sqrt(5) / (m * math.sqrt(2)), rel=1e-13
-    )
-    assert found["vc"] == pytest.approx(math.sqrt(8 * 2 * math.log(8) / 2), rel=1e-13)
-    assert found["path-1"] == pytest.approx((3 + 8) / (m * math.sqrt(2)), rel=1e-13)
-    assert found["path-2"] == pytest.approx(math.sqrt(9 + 64) / (m * math.sqrt(2)), rel=1e-13)
-    assert found["distance"] == 2.0
-    assert found["distance-spectral"] == pytest.approx((8 / m) ** 2 * (2 / 4) ** 2, rel=1e-13)
-
-
-def test_a_network_that_errs_on_its_training_rows_has_no_margin():
-    weights, X, codes, _ = random_features(50, 8, 0)
-    found = {b.key: b.value for b in theory.network_bounds(weights, X, 1 - codes)}
-    assert found["golowich2018"] == math.inf
-    assert math.isfinite(found["distance"])
+def test_the_stability_term_is_the_loss_that_was_met_on_the_way():
+    found = theory.stability_term(np.array([0.5, 0.25, 0.25]), learning_rate=2.0, n=10)
+    assert (found.value, found.kind) == (0.2, "leading term")
+    with pytest.raises(UsageError, match="diverged"):
+        theory.stability_term(np.array([0.5, math.nan]), learning_rate=1.0, n=10)
 
 
 def test_the_rate_and_the_arguments():
@@ -151,17 +101,14 @@ def test_the_rate_and_the_arguments():
         theory.bounds(np.eye(2), np.array([0.0, 1.0]))
     with pytest.raises(UsageError, match="failure"):
         theory.rademacher_margin_bound(np.ones(3), norm=1.0, trace=1.0, failure=0.0)
-    weights, X, codes, _ = random_features(20, 8, 0)
-    with pytest.raises(UsageError, match="two or more"):
-        theory.network_bounds(weights, X, codes + 1)
-    with pytest.raises(DataError, match="6 columns"):
-        theory.network_bounds(weights, X[:, :5], codes)
 
 
 def test_every_bound_names_its_source_its_kind_and_how_it_is_known():
-    weights, X, codes, _ = random_features(40, 8, 1)
-    K, y = HInf()(X), 2.0 * codes - 1.0
-    found = (*theory.bounds(K, y, ridge=1.0), *theory.network_bounds(weights, X, codes))
+    X, y = population(40, 6, np.random.default_rng(1), 0.1)
+    found = (
+        *theory.bounds(HInf()(X), y, ridge=1.0, width=8.0),
+        theory.stability_term(np.ones(2), learning_rate=1.0, n=2),
+    )
     assert len({bound.key for bound in found}) == len(found)
     for bound in found:
         assert bound.kind in ("full constants", "leading term", "measure")

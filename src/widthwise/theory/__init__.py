@@ -31,12 +31,10 @@ from widthwise.theory.dynamics import (
 from widthwise.theory.early_stopping import EarlyStopping, early_stopping, fixed_design_risk
 from widthwise.theory.generalisation_bounds import (
     Bound,
-    TwoLayerWeights,
     bounds,
     interpolation_rate,
-    margin_percentile,
-    network_bounds,
     rademacher_margin_bound,
+    stability_term,
 )
 from widthwise.theory.kernel_margin import Margin, ShallowMargin, margin, shallow_margin
 from widthwise.theory.label_complexity import (
@@ -72,6 +70,7 @@ from widthwise.theory.learnability import (
     series,
     sum_constant,
 )
+from widthwise.theory.network_bounds import TwoLayerWeights, margin_percentile, network_bounds
 from widthwise.theory.risk_estimates import (
     LearningCurve,
     Risk,
@@ -180,6 +179,7 @@ __all__ = [
     "shuffled_energies",
     "shuffled_training_curve",
     "spectrum",
+    "stability_term",
     "steps_to",
     "structure",
     "sum_constant",

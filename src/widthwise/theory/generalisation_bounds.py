@@ -1,4 +1,4 @@
-r"""Generalisation bounds evaluated on labelled rows, or on the weights of a two-layer network.
+r"""Generalisation bounds evaluated on labelled rows; those of trained weights are in `theory.network_bounds`.
 
 Three kinds are told apart. `full constants`: every constant is there, and under its hypotheses the value bounds the gap
 with the stated probability. `leading term`: the largest term of a bound at constant 1, which ranks and bounds nothing.
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from widthwise._checks import columns, count, finite_matrix, square
+from widthwise._checks import columns, count, positive, square
 from widthwise.errors import DataError, UsageError
 from widthwise.theory.dynamics import spectrum_of
 from widthwise.theory.kernel_margin import margin
@@ -101,15 +101,17 @@ def bounds(
     *,
     ridge: float = 0.0,
     depth: int = 1,
+    width: float | None = None,
     failure: float = 0.01,
 ) -> tuple[Bound, ...]:
-    """Bounds that need the kernel matrix and the labels alone.
+    """Bounds that need the kernel matrix and the labels alone; one more where the width of the network is given.
 
     Args:
         gram: tangent kernel of the rows; H-infinity for the two-layer theorems.
         y: labels, -1 or +1.
         ridge: of the kernel ridge predictor that the bound with full constants is for.
         depth: L.
+        width: m; adds the bound that grows with it.
         failure: delta.
 
     Raises:
@@ -121,6 +123,8 @@ def bounds(
     if np.ndim(y) != 1 or not np.all(np.abs(labels) == 1.0):
         raise DataError("bounds need one column of labels -1 or +1")
     count(depth, "depth")
+    if width is not None:
+        positive(width, "width")
     n = len(gram)
     gamma = margin(gram, labels).value
     spectrum = spectrum_of(gram)
@@ -133,7 +137,9 @@ def bounds(
     inverse = 1.0 / gamma if gamma > 0 else math.inf
     loss = float(np.mean(np.logaddexp(0.0, -labels * fit)))
     separable = "some function of the kernel separates the classes (margin above 0)"
+    grows = () if width is None else (_of_width(depth, width, n, inverse, separable),)
     return (
+        *grows,
         Bound(
             key="rademacher",
             name="Rademacher complexity of the kernel ridge predictor, ramp loss at margin 1",
@@ -200,201 +206,49 @@ def bounds(
     )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TwoLayerWeights:
-    """Weights of x -> V relu(U x) at the end and at the start of training.
-
-    Attributes:
-        first: U.
-        second: V, one row for each class.
-        first_start: U at the start.
-        second_start: V at the start.
-    """
-
-    first: Float[np.ndarray, "H D"]
-    second: Float[np.ndarray, "C H"]
-    first_start: Float[np.ndarray, "H D"]
-    second_start: Float[np.ndarray, "C H"]
-
-    def outputs(self, X: Float[np.ndarray, "n D"]) -> Float[np.ndarray, "n C"]:
-        """Values of the network."""
-        return np.asarray(np.maximum(X @ self.first.T, 0.0) @ self.second.T)
+def _of_width(depth: int, width: float, n: int, inverse: float, separable: str) -> Bound:
+    with np.errstate(over="ignore"):
+        value = float(np.exp(float(depth)) * math.sqrt(width / n) * inverse)
+    return Bound(
+        key="chen2019",
+        name="e^L sqrt(m / n) / gamma",
+        source="Chen, Cao, Zou, Gu 2019, 1911.12360",
+        kind="leading term",
+        value=value,
+        hypotheses=separable + "; e^O(L) at e^L",
+        confidence="read",
+    )
 
 
-def network_bounds(
-    weights: TwoLayerWeights,
-    X: Float[np.ndarray, "n D"],
-    labels: Int[np.ndarray, " n"],
-    *,
-    failure: float = 0.01,
-    percentile: float = 5.0,
-) -> tuple[Bound, ...]:
-    """Bounds and measures of a trained two-layer network without biases.
+def stability_term(losses: Float[np.ndarray, " t"], *, learning_rate: float, n: int) -> Bound:
+    r"""Leading term of the stability bound along a training: the loss that was met on the way.
 
-    Where authors' code returns n times the squared gap, its root over n is given here, so that every bound is on the scale
-    of an error. They bound the test error minus the share of training rows below the margin.
+    .. math:: \frac{\eta}{n}\sum_{t<T}\hat F(w_t)
 
     Args:
-        weights: at the end and at the start.
-        X: training rows.
-        labels: class codes, one for each row.
-        failure: delta.
-        percentile: of the training margins that is called the margin; public code uses 5 and 10.
+        losses: mean training loss before each of T steps; logistic in the theorem.
+        learning_rate: on that mean loss.
+        n: training rows.
 
     Raises:
-        DataError: if shapes do not fit.
-        UsageError: if there are fewer than two classes.
+        UsageError: if the rate is not positive, n below 1 or a loss negative.
+
+    References:
+        Taheri and Thrampoulidis 2023, 2302.09235, as quoted by others; their constants are not evaluated.
     """
-    rows = finite_matrix(X)
-    U, V, U0, V0 = weights.first, weights.second, weights.first_start, weights.second_start
-    if rows.shape[1] != U.shape[1] or len(labels) != len(rows):
-        raise DataError(f"rows must have {U.shape[1]} columns and one label each; {rows.shape} and {len(labels)} came")
-    if len(V) < 2 or labels.min() < 0 or labels.max() >= len(V):
-        raise UsageError(f"labels must be codes of the network's {len(V)} outputs, two or more")
-    n, (H, D), C = len(rows), U.shape, len(V)
-    gap = margin_percentile(weights.outputs(rows), labels, percentile)
-    over = 1.0 / gap if gap > 0 else math.inf
-    norms = np.linalg.norm(rows, axis=1)
-    size = float(np.sqrt(np.mean(norms**2)))
-    root = math.sqrt(n)
-    frobenius = [float(np.linalg.norm(W)) for W in (U, V)]
-    spectral = [float(np.linalg.norm(W, 2)) for W in (U, V)]
-    moved = [float(np.linalg.norm(W - W0)) for W, W0 in ((U, U0), (V, V0))]
-    # Norm of the rows' norms over output units: the (2, 1) norm of the transpose in the paper's layout.
-    by_unit = [float(np.linalg.norm(W - W0, axis=1).sum()) for W, W0 in ((U, U0), (V, V0))]
-    hidden = float(np.sqrt(np.sum(np.mean(np.maximum(rows @ U0.T, 0.0) ** 2, axis=0))))
-    parameters = U.size + V.size
-
-    ney = 3 * math.sqrt(2) * (math.sqrt(2 * C) + 1) * (frobenius[1] + 1) * (hidden + moved[0] * size + 1) * over
-    ney += 3 * math.sqrt(5 * H + math.log(max(1.0, max(gap, 0.0) * root) / failure))
-    pac = 42 * 8 * spectral[0] * math.sqrt(math.log(8 * H)) * float(norms.max())
-    pac *= math.sqrt(H * (spectral[1] * moved[0]) ** 2 + C * (spectral[0] * moved[1]) ** 2) / math.sqrt(2) * over
-    fro = 8 * math.sqrt(C) * frobenius[0] * frobenius[1] * size * over + 3 * math.sqrt(math.log(n / failure))
-    l1 = [float(np.abs(W).sum(axis=1).max()) for W in (U, V)]
-    bm = 8 * C * l1[0] * l1[1] * 2 * math.sqrt(math.log(D)) * float(np.abs(rows).max(axis=1).mean()) * over
-    terms = sum((m / s) ** (2 / 3) for m, s in zip(by_unit, spectral, strict=True) if s > 0)
-    bartlett = size * math.log(2 * max(H, D, C)) * math.log(n) * over / root * spectral[0] * spectral[1] * terms**1.5
-    golowich = size * (math.sqrt(2 * 2 * math.log(2)) + 1) * frobenius[0] * frobenius[1] * over / root
-    paths = [float(np.sum((np.abs(V) ** p) @ (np.abs(U) ** p) @ np.ones(D)) ** (1 / p)) for p in (1, 2)]
-    positive = f"margin of the {percentile:g}th percentile above 0"
-    squared = positive + "; the authors' code returns n times the square"
-
-    table: tuple[tuple[str, str, str, Kind, float, str, How], ...] = (
-        (
-            "neyshabur2018",
-            "two-layer, distance from the start by unit",
-            "Neyshabur et al. 2018, 1805.12076",
-            "full constants",
-            ney / root,
-            squared,
-            "code",
-        ),
-        (
-            "pac-bayes-spectral",
-            "spectrally normalised PAC-Bayes",
-            "Neyshabur et al. 2017, 1707.09564",
-            "full constants",
-            math.sqrt(pac**2 + 6 * math.log(2 * n / failure)) / root,
-            squared,
-            "code",
-        ),
-        (
-            "neyshabur2015",
-            "product of Frobenius norms",
-            "Neyshabur et al. 2015, by the code of 1805.12076",
-            "full constants",
-            fro / root,
-            squared,
-            "code",
-        ),
-        (
-            "bartlett-mendelson",
-            "product of l1,inf norms",
-            "Bartlett, Mendelson 2002, by the code of 1805.12076",
-            "leading term",
-            bm / root,
-            positive,
-            "code",
-        ),
-        (
-            "bartlett2017",
-            "spectral norms with (2, 1) distances",
-            "Bartlett, Foster, Telgarsky 2017, 1706.08498",
-            "leading term",
-            bartlett,
-            positive,
-            "code",
-        ),
-        (
-            "golowich2018",
-            "Frobenius norms, depth factor",
-            "Golowich et al. 2018, 1712.06541",
-            "leading term",
-            golowich,
-            positive,
-            "memory",
-        ),
-        (
-            "vc",
-            "sqrt(parameters L ln(parameters) / n)",
-            "Harvey et al. 2017",
-            "leading term",
-            math.sqrt(parameters * 2 * math.log(parameters) / n),
-            "none",
-            "memory",
-        ),
-        (
-            "path-1",
-            "l1 path norm over the margin and sqrt n",
-            "Neyshabur et al. 2015",
-            "measure",
-            paths[0] * over / root,
-            positive,
-            "code",
-        ),
-        (
-            "path-2",
-            "l2 path norm over the margin and sqrt n",
-            "Neyshabur et al. 2015",
-            "measure",
-            paths[1] * over / root,
-            positive,
-            "code",
-        ),
-        (
-            "distance",
-            "distance from the start, both layers",
-            "Jiang et al. 2019; Dziugaite et al. 2020",
-            "measure",
-            math.hypot(*moved),
-            "none",
-            "code",
-        ),
-        (
-            "distance-spectral",
-            "sum of squared distances over squared spectral norms, times their product, over margin^2",
-            "Jiang et al. 2019; Dziugaite et al. 2020",
-            "measure",
-            (spectral[0] * spectral[1] * over) ** 2
-            * sum((m / s) ** 2 for m, s in zip(moved, spectral, strict=True) if s > 0),
-            positive,
-            "code",
-        ),
+    positive(learning_rate, "learning_rate")
+    count(n, "n")
+    if not np.all(losses >= 0.0):
+        raise UsageError("losses must be at least zero at every step: a training that diverged has no bound")
+    return Bound(
+        key="stability",
+        name="rate times the sum of the training losses over n",
+        source="Taheri, Thrampoulidis 2023, 2302.09235",
+        kind="leading term",
+        value=learning_rate * float(np.sum(losses)) / n,
+        hypotheses="full-batch descent, self-bounded losses, a smooth activation",
+        confidence="memory",
     )
-    return tuple(
-        Bound(key=key, name=name, source=source, kind=kind, value=float(value), hypotheses=note, confidence=how)
-        for key, name, source, kind, value, note, how in table
-    )
-
-
-def margin_percentile(
-    outputs: Float[np.ndarray, "n C"], labels: Int[np.ndarray, " n"], percentile: float = 5.0
-) -> float:
-    """Percentile of the lead of the given class over the best other one."""
-    rows = np.arange(len(labels))
-    others = np.array(outputs)
-    others[rows, labels] = -np.inf
-    return float(np.percentile(outputs[rows, labels] - others.max(axis=1), percentile))
 
 
 def interpolation_rate(*, n: int, d: int) -> float:
