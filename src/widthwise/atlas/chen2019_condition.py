@@ -252,7 +252,7 @@ CLAIMS = (
         axes=Axes(x="rows", y="width", log_x=True, log_y=True),
         method=(PROTOCOL, "Shuffled labels are the same labels on other rows."),
         settings={
-            "smoke": replace(SMOKE, widths=(16,), more={**SMOKE.more, "sizes": (10,)}),
+            "smoke": replace(SMOKE, more={**SMOKE.more, "sizes": (10,)}),
             "quick": Settings(
                 data="cifar10:cat,dog", n=200, widths=LADDER, steps=1000, more={**QUICK, "sizes": (50, 100, 200)}
             ),
@@ -286,7 +286,7 @@ CLAIMS = (
         axes=Axes(x="matrices L", y="width", log_y=True),
         method=(PROTOCOL,),
         settings={
-            "smoke": replace(SMOKE, widths=(16,), more={**SMOKE.more, "depths": (2, 3)}),
+            "smoke": replace(SMOKE, more={**SMOKE.more, "depths": (2, 3)}),
             "quick": Settings(
                 data="cifar10:cat,dog", n=100, widths=LADDER, steps=1000, more={**QUICK, "depths": (2, 3, 4, 5, 6, 8)}
             ),
@@ -325,7 +325,7 @@ CLAIMS = (
             ),
         ),
         settings={
-            "smoke": replace(SMOKE, more={**SMOKE.more, "halvings": 4}),
+            "smoke": replace(SMOKE, widths=(1, 16), more={**SMOKE.more, "halvings": 4}),
             "quick": Settings(
                 data="cifar10:cat,dog",
                 n=100,

@@ -29,6 +29,8 @@ from widthwise.theory import logistic_threshold
 from widthwise.training import Momentum, Stop, TrainingRun, train_many
 
 MOMENTUM = 0.9
+DRAWS = 3
+"""Starts of the control, whose median is taken."""
 FINEST = 0.01
 """Deviation of the logarithm of a measured width below which a fit is not called better."""
 
@@ -197,9 +199,7 @@ def last_layer_alone(trial: Trial) -> Evidence:
     found = []
     for rows in chosen:
         y, n = trial.rng.choice([-1.0, 1.0], len(rows)), len(rows)
-        found.append(
-            np.median([separating(features(trial, rows, L, 2 * n, k), y) for k in range(int(trial.more("nets")))])
-        )
+        found.append(np.median([separating(features(trial, rows, L, 2 * n, k), y) for k in range(DRAWS)]))
     return Evidence(Curve(WIDTH, counts(trial), found))
 
 
@@ -245,7 +245,7 @@ LADDER = (2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64)
 SMOKE = Settings(
     data="iris",
     n=40,
-    widths=(1, 16),
+    widths=(16,),
     steps=300,
     more={"matrices": 2, "nets": 3, "rates": (0.5,), "batch": 0, "sizes": (20, 40), "rate": 0.5},
 )
