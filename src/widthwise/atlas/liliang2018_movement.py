@@ -18,9 +18,8 @@ from widthwise.atlas.liliang2018_figures import (
     at_widths,
     published,
 )
-from widthwise.atlas.liliang2018_training import ASSUMPTIONS, descend, first_phase, laziness, sample
+from widthwise.atlas.liliang2018_training import ASSUMPTIONS, coupled_from, descend, first_phase, laziness, sample
 from widthwise.atlas.trial import Curve, Evidence, Settings, Trial
-from widthwise.sweeps.fits import power_law
 from widthwise.training import TrainingRun
 from widthwise.training.probes import Distances, Flips
 
@@ -141,15 +140,7 @@ def coupling_widths(trial: Trial) -> Evidence:
     flips, distance = _flips(made), _distance(made)
     numbers = _numbers(made)
     for name, values, level in (("gates", flips, 0.05), ("distance", distance, 0.1)):
-        law = power_law(widths, values)
-        if law is None:
-            continue
-        numbers[f"exponent of the {name}"] = law.exponent
-        # The steeper the fall, the sooner the level is reached; a power that does not fall never does.
-        for end, power in (("", law.exponent), (", steepest", law.low), (", flattest", law.high)):
-            middle = float(np.exp(np.mean(np.log(values)))), float(np.mean(np.log10(widths)))
-            decades = np.log10(middle[0] / level) / -power if power < 0 else np.inf
-            numbers[f"log10 of the width at which {name} would be {level:g}{end}"] = middle[1] + decades
+        numbers |= coupled_from(widths, values, level, name)
     return Evidence(Curve(FLIPS, np.array(trial.settings.widths), flips), **numbers)
 
 

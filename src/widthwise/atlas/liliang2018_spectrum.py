@@ -10,6 +10,8 @@ from jaxtyping import Float
 
 from widthwise.atlas.claim import Axes, Claim, Scale
 from widthwise.atlas.criteria import Equality
+from widthwise.atlas.liliang2018_figures import SPECTRUM_1, UPDATE
+from widthwise.atlas.liliang2018_figures import WEIGHTS as TRAINED
 from widthwise.atlas.liliang2018_training import (
     ASSUMPTIONS,
     CLASSES,
@@ -127,6 +129,31 @@ def measure_bulk(trial: Trial, *, rate: float = 1.0) -> Evidence:
     )
 
 
+def predict_published(trial: Trial) -> Evidence:
+    """The paper's figure, at the ranks that the matrix has."""
+    last = min(_width(trial), trial.rows.d)
+    return Evidence(
+        *(
+            Curve(label, [rank + 1 for rank in known if rank < last], [v for rank, v in known.items() if rank < last])
+            for label, known in SPECTRUM_1.items()
+        )
+    )
+
+
+def measure_published(trial: Trial, *, mode: str | None = None) -> Evidence:
+    """Singular values of the trained weights and of their update."""
+    if mode is not None:
+        trial = replace(trial, settings=replace(trial.settings, more={**trial.settings.more, "mode": mode}))
+    run = descend(trial, trial.rows, _width(trial))
+    update = _update(run)
+    curves = []
+    for label, matrix in ((TRAINED, np.asarray(run.start["W"], np.float64) + update), (UPDATE, update)):
+        values = np.linalg.svd(matrix, compute_uv=False)
+        ranks = [rank for rank in SPECTRUM_1[label] if rank < len(values)]
+        curves.append(Curve(label, [rank + 1 for rank in ranks], values[ranks]))
+    return Evidence(*curves)
+
+
 _FIGURE_1 = {"d": 1000, "rate": 10.0, "mode": "paper_figure", "components_grid": (1, 2, 4)}
 _SETTINGS: Mapping[Scale, Settings] = {
     "smoke": Settings(
@@ -191,5 +218,34 @@ SPECTRUM = (
         labels="classes",
         sample=sample,
         cost=1.0,
+    ),
+    Claim(
+        key="liliang2018-figure-1-spectrum",
+        type="E",
+        source="liliang2018",
+        locator="figure 1 (d)",
+        title="Figure 1 (d), singular value by singular value",
+        statement="The published singular values of the weights and of their update at step 400 are these.",
+        formula="figure 1 (d)",
+        quantity="published figure",
+        hypotheses=ASSUMPTIONS,
+        predict=predict_published,
+        measure=measure_published,
+        criterion=Equality(tolerance=0.15),
+        control=lambda trial: measure_published(trial, mode="paper_text"),
+        control_text="the setting as printed: output weights N(0, 1), hidden weights N(0, 1/m)",
+        axes=Axes(x="rank", y="singular value", log_x=True, log_y=True),
+        settings={**_SETTINGS, "quick": replace(_SETTINGS["quick"], widths=(4000,))},
+        method=(
+            "Every tenth value is drawn in the paper; the width is not printed, and 4000 fits the weights.",
+            "Stochastic descent on the mean cross-entropy of batches of 16, rate 10/m, 400 steps.",
+        ),
+        labels="classes",
+        sample=sample,
+        own_data="its numbers are those of the paper's synthetic data",
+        published=tuple(
+            Curve(label, [rank + 1 for rank in known], list(known.values())) for label, known in SPECTRUM_1.items()
+        ),
+        cost=1.5,
     ),
 )

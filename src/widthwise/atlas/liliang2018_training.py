@@ -18,6 +18,7 @@ from widthwise.atlas.hypotheses import unit_norm_rows, unknowable
 from widthwise.atlas.trial import Rows, Settings, Trial
 from widthwise.datasets.synthetic import Mixture, clusters
 from widthwise.networks import MLP, Normal, TruncatedNormal, presets
+from widthwise.sweeps.fits import power_law
 from widthwise.theory import class_separation, structure
 from widthwise.training import Stop, TrainingRun, train
 from widthwise.training.snapshot import Probe
@@ -122,6 +123,26 @@ def laziness(run: TrainingRun) -> float:
     """How far the weights are from their start in units of kappa sqrt(m), with kappa the deviation of a weight."""
     moved = np.linalg.norm(np.asarray(run.update["W"], np.float64))
     return float(moved / (start_deviation(run) * np.sqrt(len(run.update["W"]))))
+
+
+def coupled_from(
+    widths: Float[np.ndarray, " w"], values: Float[np.ndarray, " w"], level: float, name: str
+) -> dict[str, float]:
+    """Numbers for a page: the fitted power of the width, and from which width on it would bring the values to a level.
+
+    The band follows the 95 % interval of the exponent, through the geometric middle of the points; nothing from fewer than
+    three widths.
+    """
+    law = power_law(widths, values)
+    if law is None:
+        return {}
+    found = {f"exponent of the {name}": law.exponent}
+    middle = float(np.exp(np.mean(np.log(values)))), float(np.mean(np.log10(widths)))
+    # The steeper the fall, the sooner the level is reached; a power that does not fall never does.
+    for end, power in (("", law.exponent), (", steepest", law.low), (", flattest", law.high)):
+        decades = np.log10(middle[0] / level) / -power if power < 0 else np.inf
+        found[f"log10 of the width at which {name} would be {level:g}{end}"] = middle[1] + decades
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,8 +8,11 @@ import numpy as np
 
 from widthwise.atlas.claim import Axes, Claim, Scale
 from widthwise.atlas.criteria import Equality, Existence, Ordering, UpperBound
+from widthwise.atlas.maennel2018_maps import MAPS
 from widthwise.atlas.maennel2018_training import (
+    ALIGNED,
     ASSUMPTIONS,
+    OURS,
     distinct,
     extrema,
     family,
@@ -33,8 +36,8 @@ INDEX = "live neurons within 1 degree of an extremal direction"
 DISTINCT = "distinct functions"
 NEAR = "networks whose function is one of the family"
 SLOPE = "time to leave the plateau for each e-fold of a smaller start"
-ALIGNED, AT_ONCE = 0.999, 1e9
-"""Shares of the loss of f = 0 at which neurons are looked at: at the end of the alignment, and before any step."""
+AT_ONCE = 1e9
+"""Share of the loss of f = 0 at which neurons are looked at before any step."""
 
 
 def _quantised(trial: Trial, m: int, scale: float, level: float = ALIGNED) -> tuple[float, float]:
@@ -182,12 +185,8 @@ _STALLED: Mapping[Scale, Settings] = {
         data="generated", n=3, widths=(20000,), steps=2000000, more={**_FIVE, "points": "stalled", "scale": 1e-3}
     ),
 }
-_OURS = (
-    "The paper's text was not available: the experiment is this library's own, on what the abstract says.",
-    "Both layers train by full-batch descent on half the sum of squares in double precision, from a balanced start.",
-)
 _ALIGNMENT = (
-    *_OURS,
+    *OURS,
     (
         "Extremal directions are enumerated from the rows and targets alone; neurons are looked at when a thousandth of the loss "
         "has gone."
@@ -282,7 +281,7 @@ CLAIMS = (
         axes=Axes(x="width m", y="share of networks", log_x=True),
         settings=_FUNCTIONS,
         method=(
-            *_OURS,
+            *OURS,
             (
                 "50 networks a width. The family is made beforehand by training one neuron for each direction of every set; a "
                 "function belongs to it if it is nowhere further from a member than an eighth of the largest target."
@@ -311,7 +310,7 @@ CLAIMS = (
         axes=Axes(x="width m", y="distinct functions among 50 networks", log_x=True, log_y=True),
         settings=_FUNCTIONS,
         method=(
-            *_OURS,
+            *OURS,
             "50 networks a width; functions nowhere further apart than an eighth of the largest target are one.",
         ),
         unit=False,
@@ -337,7 +336,7 @@ CLAIMS = (
         axes=Axes(x="width m", y="time for each e-fold"),
         settings=_SMALL_STARTS,
         method=(
-            *_OURS,
+            *OURS,
             "The slope is fitted to four starts; the plateau is left when a twentieth of the loss has gone.",
         ),
         unit=False,
@@ -362,10 +361,11 @@ CLAIMS = (
         control_text="a start of scale one",
         axes=Axes(x="width m", y="half the sum of squares at the end"),
         settings=_STALLED,
-        method=_OURS,
+        method=OURS,
         unit=False,
         sample=sample,
         own_data="it exhibits three points",
         cost=1.5,
     ),
+    *MAPS,
 )

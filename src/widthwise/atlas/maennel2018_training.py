@@ -14,6 +14,7 @@ from jaxtyping import Float
 from widthwise.atlas.claim import Finding, Hypothesis
 from widthwise.atlas.trial import Rows, Settings, Trial
 from widthwise.datasets.synthetic import line_points
+from widthwise.errors import DataError
 from widthwise.networks import MLP, Balanced, Normal
 from widthwise.theory.alignment import ExtremalDirections, extremal_directions
 from widthwise.training import Stop, TrainingRun, train, train_many
@@ -21,6 +22,12 @@ from widthwise.training.snapshot import Probe
 
 GROWTH = 0.0042
 """Growth in a step of the fastest neuron: the step size is this over the largest G."""
+ALIGNED = 0.999
+"""Share of the loss of f = 0 at which the alignment ends."""
+OURS = (
+    "The paper's text was not available: the experiment is this library's own, on what the abstract says.",
+    "Both layers train by full-batch descent on half the sum of squares in double precision, from a balanced start.",
+)
 
 
 def sample(settings: Settings, seed: int) -> Rows:  # noqa: ARG001 - the points are given
@@ -32,11 +39,18 @@ def sample(settings: Settings, seed: int) -> Rows:  # noqa: ARG001 - the points 
 
 def plane(trial: Trial) -> Float[np.ndarray, "n 2"]:
     """The rows in two columns: as they are, or their first two principal components at mean square one."""
+    return reduced(trial, 2)
+
+
+def reduced(trial: Trial, d: int) -> Float[np.ndarray, "n d"]:
+    """The rows in d columns: as they are, or their first principal components at mean square one."""
     X = np.asarray(trial.rows.X, np.float64)
-    if X.shape[1] == 2:
+    if X.shape[1] == d:
         return X
+    if X.shape[1] < d:
+        raise DataError(f"this claim reduces rows to {d} columns; these have {X.shape[1]}")
     centred = X - X.mean(axis=0)
-    components = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
+    components = centred @ np.linalg.svd(centred, full_matrices=False)[2][:d].T
     return np.asarray(components / np.sqrt(np.mean(np.sum(components**2, axis=1))))
 
 
@@ -61,10 +75,10 @@ def network(m: int) -> MLP:
     return MLP(widths=(m,), parametrisation="plain", trained="all", antisymmetric=False, weight_laws=laws)
 
 
-def start(m: int, scale: float, seed: Sequence[int]) -> dict[str, np.ndarray]:
+def start(m: int, scale: float, seed: Sequence[int], *, d: int = 2) -> dict[str, np.ndarray]:
     """Balanced: |a_j| = |w_j|, weights N(0, scale^2 / m)."""
     generator = np.random.default_rng(seed)
-    W = scale / np.sqrt(m) * generator.standard_normal((m, 2))
+    W = scale / np.sqrt(m) * generator.standard_normal((m, d))
     a = np.linalg.norm(W, axis=1, keepdims=True) * generator.choice([-1.0, 1.0], (m, 1))
     return {"W": W, "a": a}
 
@@ -123,9 +137,9 @@ def _after(trial: Trial, scale: float) -> int:
     return horizon(trial, scale, 9.0)
 
 
-def learned(trial: Trial, m: int, scale: float, count: int) -> Float[np.ndarray, "c g"]:
-    """Functions of several networks, on the grid."""
-    runs = train_many(
+def grown(trial: Trial, m: int, scale: float, count: int) -> tuple[TrainingRun, ...]:
+    """Several networks after the first growth."""
+    return train_many(
         network(m),
         plane(trial),
         targets(trial),
@@ -136,7 +150,11 @@ def learned(trial: Trial, m: int, scale: float, count: int) -> Float[np.ndarray,
         dtype="float64",
         watch=grid(trial),
     )
-    return np.array([run.history.outputs[-1, :, 0] for run in runs])
+
+
+def learned(trial: Trial, m: int, scale: float, count: int) -> Float[np.ndarray, "c g"]:
+    """Functions of several networks after the first growth, on the grid."""
+    return np.array([run.history.outputs[-1, :, 0] for run in grown(trial, m, scale, count)])
 
 
 def growing(trial: Trial) -> list[tuple[np.ndarray, float]]:

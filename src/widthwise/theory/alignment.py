@@ -21,10 +21,13 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from widthwise._checks import finite_matrix
+from widthwise._checks import count, finite_matrix
 from widthwise.errors import DataError, UsageError
 
 Kind = Literal["maximum", "minimum", "flat edge"]
+
+FIRST_STEP, SLOWER = 0.3, 10.0
+"""Of `attractors`: the first step in radians, and the number of steps after which it has halved."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -213,3 +216,97 @@ def _sign(sign: int) -> int:
     if sign not in (1, -1):
         raise UsageError(f"sign must be 1 or -1, the sign of a neuron's readout; {sign!r} came")
     return sign
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attractors:
+    """Directions at which neurons of one output sign gather, found by following them; any number of columns.
+
+    Attributes:
+        directions: unit vectors, those of the largest growth first.
+        growth: s G there, the growth rate of a neuron of that direction; neurons shrink where it is negative.
+        share: of the starts that ended there; those that ended where no row is active are missing.
+    """
+
+    directions: Float[np.ndarray, "e d"]
+    growth: Float[np.ndarray, " e"]
+    share: Float[np.ndarray, " e"]
+
+    def distance(self, vectors: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
+        """Angle in degrees from each vector to the nearest of them; infinite where there is none, nan for zeros."""
+        if not len(self.directions):
+            return np.full(len(vectors), np.inf)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        apart = np.linalg.norm(unit[:, None] - self.directions[None], axis=2).min(axis=1)
+        return np.asarray(np.degrees(2.0 * np.arcsin(np.minimum(apart / 2.0, 1.0))))
+
+
+def attractors(
+    X: Float[np.ndarray, "n d"],
+    residual: Float[np.ndarray, " n"],
+    *,
+    sign: int = 1,
+    starts: int = 64,
+    steps: int = 3000,
+    seed: int | np.random.Generator = 0,
+) -> Attractors:
+    r"""Limits of the alignment flow :math:`\hat w' = s\,(I - \hat w \hat w^\top) D(\hat w)` from random directions.
+
+    In the plane `extremal_directions` enumerates them exactly; in more dimensions the sectors are too many, and the flow is
+    followed by steps :math:`h_k = h_0 / (1 + k/k_0)` along :math:`D / \|D\|`, which end at extrema on the borders of sectors
+    too, to about :math:`h_k`. An extremum that no start finds is missing: more starts find more.
+
+    Args:
+        X: inputs, a column of ones among them where the neurons have biases.
+        residual: r, the negative derivative of the loss in the outputs at zero outputs.
+        sign: of the neurons' output weights.
+        starts: directions drawn uniformly from the sphere.
+        steps: of the flow.
+        seed: of the starts.
+
+    Returns:
+        The limits, those within a degree of each other as one.
+
+    Raises:
+        UsageError: if the sign is neither 1 nor -1, or a number is below one.
+        DataError: if X or the residual is not finite, or their lengths differ.
+
+    References:
+        :cite:t:`maennel2018`.
+    """
+    rows = finite_matrix(X)
+    pull = _sign(sign) * np.asarray(residual, dtype=np.float64)
+    if pull.shape != (len(rows),) or not np.all(np.isfinite(pull)):
+        raise DataError(f"residual must be {len(rows)} finite numbers, one for each row; its shape is {pull.shape}")
+    count(starts, "starts")
+    count(steps, "steps")
+    w = np.random.default_rng(seed).standard_normal((starts, rows.shape[1]))
+    w /= np.linalg.norm(w, axis=1, keepdims=True)
+    length = np.zeros(starts)
+    for step in range(steps):
+        D = ((w @ rows.T > 0) * pull) @ rows
+        length = np.linalg.norm(D, axis=1)
+        h = FIRST_STEP / (1.0 + step / SLOWER)
+        w = w + h * D / np.where(length > 0, length, 1.0)[:, None]
+        w /= np.linalg.norm(w, axis=1, keepdims=True)
+    w = w[length > 0]
+    directions, members = _merged(w)
+    growth = potential(rows, pull, directions)
+    order = np.argsort(-growth, kind="stable")
+    return Attractors(directions=directions[order], growth=growth[order], share=members[order] / starts)
+
+
+def _merged(w: Float[np.ndarray, "s d"]) -> tuple[Float[np.ndarray, "e d"], Float[np.ndarray, " e"]]:
+    """One direction for all within a degree of it, and how many they are."""
+    kept: list[np.ndarray] = []
+    members: list[int] = []
+    free = np.ones(len(w), dtype=bool)
+    while free.any():
+        first = int(np.argmax(free))
+        near = free & (np.linalg.norm(w - w[first], axis=1) < np.radians(1.0))
+        mean = w[near].mean(axis=0)
+        kept.append(mean / np.linalg.norm(mean))
+        members.append(int(near.sum()))
+        free &= ~near
+    return np.array(kept).reshape(-1, w.shape[1]), np.array(members, dtype=np.float64)
