@@ -330,6 +330,9 @@ def test_a_ridge_path_is_the_solution_at_every_ridge(ridge):
     close = {"rtol": 1e-9, "atol": 1e-10}
     np.testing.assert_allclose(path.coefficients(ridge), A @ Y, **close)
     np.testing.assert_allclose(path.leave_one_out(ridge), A @ Y / np.diag(A)[:, None], **close)
+    several = path.leave_one_out_path([2.0, ridge, 3.0])
+    np.testing.assert_allclose(several[1], A @ Y / np.diag(A)[:, None], **close)
+    np.testing.assert_allclose(several[2], path.leave_one_out(3.0), **close)
     assert path.generalised_cross_validation(ridge) == pytest.approx(40 * np.sum((A @ Y) ** 2) / np.trace(A) ** 2)
     assert path.degrees_of_freedom(ridge) == pytest.approx(np.trace(K @ A))
     assert path.log_determinant(ridge) == pytest.approx(np.linalg.slogdet(K + ridge * np.eye(40))[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -167,7 +168,7 @@ class LabelNoiseDetector(Persistent):
             K = kernel(rows[some])
             path = _centred_path(K, targets[some])
             unit = float(np.mean(np.diag(K)))
-            tried.extend(_at(path, targets[some], ridge, unit, pad) for ridge in ridges)
+            tried.extend(_along(path, targets[some], ridges, unit, pad))
         best = min(tried, key=lambda t: t.error)
         if n > PREVIEW:
             best = self._on_all(kernel, scaled[best.pad], targets, best)
@@ -220,11 +221,14 @@ def _centred_path(K: Float[np.ndarray, "n n"], Y: Float[np.ndarray, "n k"]) -> R
     return ridge_path(K, np.column_stack([Y, np.ones(len(Y))]))
 
 
-def _at(path: RidgePath, Y: Float[np.ndarray, "n k"], ridge: float, unit: float, pad: float) -> _HeldOut:
-    residuals = path.leave_one_out(ridge * unit)
+def _along(
+    path: RidgePath, Y: Float[np.ndarray, "n k"], ridges: Sequence[float], unit: float, pad: float
+) -> Iterator[_HeldOut]:
+    """Leave-one-out at every ridge, targets centred by the mean of the other rows."""
     remaining = (Y.sum(axis=0) - Y) / (len(Y) - 1)
-    held = residuals[:, :-1] - residuals[:, -1:] * remaining
-    return _HeldOut(predictions=Y - held, pad=pad, ridge=ridge, error=float(np.mean(np.sum(held**2, axis=1))))
+    for ridge, residuals in zip(ridges, path.leave_one_out_path([r * unit for r in ridges]), strict=True):
+        held = residuals[:, :-1] - residuals[:, -1:] * remaining
+        yield _HeldOut(predictions=Y - held, pad=pad, ridge=ridge, error=float(np.mean(np.sum(held**2, axis=1))))
 
 
 def _probabilities(pred_probs: Any, shape: tuple[int, int]) -> Float[np.ndarray, "n k"]:

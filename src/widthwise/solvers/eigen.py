@@ -7,6 +7,7 @@ their product, which is a third of the work.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,10 +141,22 @@ class RidgePath:
         Raises:
             UsageError: if K + ridge I is singular to working precision, where a row may be left without an answer.
         """
-        if self.values[-1] + ridge <= self.tolerance:
+        return np.asarray(self.leave_one_out_path([ridge])[0])
+
+    def leave_one_out_path(self, ridges: Sequence[float]) -> Float[np.ndarray, "r n k"]:
+        """The same at several ridges, by two products of matrices for all of them.
+
+        Raises:
+            UsageError: if K plus the least of them on its diagonal is singular to working precision.
+        """
+        if self.values[-1] + min(ridges) <= self.tolerance:
             raise UsageError(f"leave-one-out needs a ridge above {self.tolerance:.3g} here: the matrix is singular")
-        diagonal = np.einsum("ij,j,ij->i", self.vectors, self._inverse(ridge), self.vectors, optimize=True)
-        return np.asarray(self.coefficients(ridge) / diagonal[:, None])
+        inverses = np.column_stack([self._inverse(ridge) for ridge in ridges])
+        diagonals = np.square(self.vectors) @ inverses
+        n, k = self.Y.shape
+        projected = inverses[:, :, None] * (self.vectors.T @ self.Y)[:, None, :]
+        coefficients = (self.vectors @ projected.reshape(n, -1)).reshape(n, len(ridges), k)
+        return np.asarray((coefficients / diagonals[:, :, None]).transpose(1, 0, 2))
 
     def generalised_cross_validation(self, ridge: float) -> float:
         """N |A Y|^2 / tr(A)^2: leave-one-out with every A_ii replaced by their mean."""

@@ -245,6 +245,12 @@ def _verdict(chosen: str, certain: float, rate: float, gap: float, shape: tuple[
     )
 
 
+def _softmax(scores: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
+    """Of each row; SciPy's takes half as long again, and is called hundreds of times."""
+    found = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(found / found.sum(axis=1, keepdims=True))
+
+
 def _one_rate(F: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"], *, apart: bool) -> tuple[_Model, _Model]:
     """The most likely model without noise, and with one rate for all pairs of classes.
 
@@ -255,7 +261,7 @@ def _one_rate(F: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"], *, apa
 
     def loss(parameters: Float[np.ndarray, " 2"]) -> tuple[float, Float[np.ndarray, " 2"]]:
         sharpness, rate = float(np.exp(parameters[0])), float(parameters[1])
-        clean = scipy.special.softmax(sharpness * F, axis=1)
+        clean = _softmax(sharpness * F)
         own = clean[rows, labels]
         given = np.maximum(rate / (c - 1) + (1.0 - rate * c / (c - 1)) * own, np.finfo(np.float64).tiny)
         slope = own * (F[rows, labels] - np.sum(clean * F, axis=1)) * sharpness
@@ -296,7 +302,7 @@ def _with_offsets(F: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"], st
 
     def loss(parameters: Float[np.ndarray, " p"]) -> tuple[float, Float[np.ndarray, " p"]]:
         sharpness, rate, offsets = float(np.exp(parameters[0])), float(parameters[1]), parameters[2:]
-        clean = scipy.special.softmax(sharpness * F + offsets, axis=1)
+        clean = _softmax(sharpness * F + offsets)
         own = clean[rows, labels]
         kept = 1.0 - rate * c / (c - 1)
         given = np.maximum(rate / (c - 1) + kept * own, np.finfo(np.float64).tiny)
@@ -335,7 +341,7 @@ def _by_class(F: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"], start:
     sharpness = start.sharpness
     matrix = symmetric_noise(c, max(1.0 - float(start.matrix[0, 0]), 1e-3))
     for _ in range(STEPS):
-        clean = scipy.special.softmax(sharpness * F, axis=1)
+        clean = _softmax(sharpness * F)
         true = clean * matrix[:, labels].T
         true /= np.maximum(true.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
         counts = true.T @ indicator
@@ -363,7 +369,7 @@ def _model(
 ) -> _Model:
     """What a sharpness and a matrix say of each row, and how far their rate is from the realised share."""
     n = len(F)
-    clean = scipy.special.softmax(sharpness * F, axis=1)
+    clean = _softmax(sharpness * F)
     joint = clean * matrix[:, labels].T
     given = np.maximum(joint.sum(axis=1), np.finfo(np.float64).tiny)
     wrong = 1.0 - joint[np.arange(n), labels] / given
