@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ import widthwise as ww
 from widthwise.audits.holdout import expected
 from widthwise.audits.page import page
 from widthwise.audits.table import Score
+from widthwise.audits.verdict import testing
 from widthwise.datasets import prepare
 from widthwise.errors import DataError, UsageError
 from widthwise.kernels import NTK
@@ -99,6 +102,10 @@ def test_rows_that_were_trained_on_are_counted_and_named():
     assert hold.identical_rows == ((20, 5), (21, 6), (22, 7))
     assert hold.without is not None
     assert "3 of 23 test rows have the features of a row of the source" in found.to_html()
+    assert "without the 3 that repeat a row of the source" in found.verdict[4]
+    low, high = expected(found.generalisation.nested, hold.without, classification=True)
+    assert (hold.low, hold.high) == (low, high)
+    assert "**no hold-out**" in testing(found.data, replace(hold, identical=23, without=None))
 
 
 def test_classes_and_columns_that_are_new_are_told():
@@ -114,7 +121,7 @@ def test_classes_and_columns_that_are_new_are_told():
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        (lambda t: t.drop(columns="b"), DataError, "1 column missing: 'b'"),
+        (lambda t: t.drop(columns="b"), DataError, r"test rows \('in memory'\): .* 1 column missing: 'b'"),
         (lambda t: t.drop(columns="label"), DataError, "target column 'label' is not in"),
         (lambda t: t.assign(label=None), DataError, "is empty in 30 rows"),
         (lambda t: t.assign(a="high"), DataError, "must hold numbers here"),

@@ -74,7 +74,7 @@ def test_constant_and_empty_columns_are_left_out_and_told():
     ("column", "message"),
     [
         ([1.0, np.nan, np.inf] * 4, r"row 1, column 'b': nan; row 2, column 'b': inf; .*and 3 more"),
-        (["u", None, "v"] * 4, "row 1, column 'b': 'nothing'"),
+        (["u", None, "v"] * 4, "row 1, column 'b': nothing"),
         ([1, 2, 3, 4, 5, "u"] * 2, "row 5, column 'b': 'u'; row 11, column 'b': 'u'"),
         (pd.date_range("2020-01-01", periods=N), "dates"),
         (pd.to_timedelta(range(N), unit="D"), "dates"),

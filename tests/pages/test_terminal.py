@@ -6,6 +6,7 @@ import unicodedata
 
 import pytest
 
+from widthwise.pages import Curves, Line, Section
 from widthwise.pages.terminal import print_alerts, print_page_head, print_section
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -41,6 +42,25 @@ def _terminal(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+
+def test_a_line_of_one_point_gets_a_column_of_its_own():
+    drawn = Curves(
+        title="t",
+        description="",
+        x_label="x",
+        y_label="y",
+        lines=(
+            Line(label="many", x=(10.0, 20.0, 40.0, 80.0), y=(1.0, 2.0, 3.0, 4.0), kind="prediction", group=0),
+            Line(label="one", x=(31.0,), y=(7.25,), kind="measurement", group=1),
+        ),
+        log_x=True,
+    )
+    stream = io.StringIO()
+    print_section(Section(title="s", lead="", blocks=(drawn,)), stream=stream)
+    rows = {line.split()[0]: line for line in stream.getvalue().splitlines() if line.strip()}
+    assert "7.25" in rows["one"]
+    assert "31" in rows["10"]
 
 
 def test_plain_output_has_no_escapes_and_a_width_of_100(page, monkeypatch):

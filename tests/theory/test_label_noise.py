@@ -96,6 +96,20 @@ def test_labels_that_features_know_nothing_of_do_not_separate():
     assert found.explained < 0.25
 
 
+def test_scores_that_know_only_the_commonest_class_do_not_separate():
+    # Everything is called common, rare rows a little less surely: a gap at zero, and a good part of the variance explained.
+    y = np.where(np.arange(100) < 87, -1.0, 1.0)
+    scores = np.where(y < 0, -0.9, -0.3) + np.linspace(-0.05, 0.05, 100)
+    found = theory.separation(y * scores, y[:, None], scores[:, None])
+    assert found.ambiguous <= 0.075
+    assert found.explained >= 0.25
+    assert found.guessing == pytest.approx(0.13)
+    assert not found.separate
+    # Half of the rare rows found are enough.
+    found = theory.separation(y * np.where(np.arange(100) < 93, scores, 0.8), y[:, None], scores[:, None])
+    assert found.separate
+
+
 def test_constant_predictions_do_not_separate():
     y = np.array([[1.0], [1.0], [-1.0], [-1.0]])
     for constant in (0.0, 0.3):
@@ -115,7 +129,7 @@ def test_one_class_alone_explains_nothing():
 def test_perfect_scores_separate():
     y = np.array([[1.0], [1.0], [-1.0], [-1.0]])
     assert theory.separation(np.ones(4), y, y) == theory.Separation(
-        ambiguous=0.0, explained=1.0, separate=True, confident=0.0
+        ambiguous=0.0, explained=1.0, guessing=0.5, separate=True, confident=0.0
     )
 
 

@@ -75,7 +75,7 @@ def one_for_each_row(values: Any, n: int, what: str, named: str = "") -> list[An
         if v is None or bool(v != v) or (isinstance(v, str) and not v.strip())  # noqa: PLR0124
     ]
     if gaps:
-        cells = cells_listed([(i, named or what, "nothing") for i in gaps])
+        cells = cells_listed([(i, named or what, None) for i in gaps])
         raise DataError(f"{what} must hold a value in every row; {cells}. Fill them in or remove the rows.")
     return listed_values
 
@@ -232,12 +232,16 @@ def group_findings(check: GroupCheck, classification: bool) -> tuple[Finding, ..
     unit = "error" if classification else "mean square error"
     excess = check.difference - check.random
     certain = excess > 2 * check.difference_error
-    cause = (
-        f"leaving out as many rows at random costs {show(check.random)}, so the rest comes from the groups: rows of a group "
-        "tell on each other, and an error by random rows promises too much"
-        if excess > check.difference_error
-        else f"leaving out as many rows at random costs {show(check.random)} too: it may be no more than fewer rows to train on"
-    )
+    random = f"leaving out as many rows at random costs {show(check.random)}"
+    if certain:
+        cause = (
+            f"{random}, so the rest comes from the groups: rows of a group tell on each other, and an error by random rows "
+            "promises too much"
+        )
+    elif excess > check.difference_error:
+        cause = f"{random}; the rest may come from the groups, or be chance: it is less than two standard errors"
+    else:
+        cause = f"{random} too: it may be no more than fewer rows to train on"
     do = (
         "Expect the nested error on new groups: its folds and its ridges leave whole groups out."
         if check.column

@@ -19,6 +19,7 @@ from widthwise.audits.table import HeldOutModel, HoldOut, Score, TestedNetwork
 from widthwise.audits.targets import predictions
 from widthwise.audits.verification import Trial
 from widthwise.datasets import Dataset, Features, Scale, load, prepare, resolve_scale
+from widthwise.datasets.names import quoted
 from widthwise.errors import DataError
 from widthwise.kernels import HInf
 from widthwise.networks import MLP
@@ -55,7 +56,11 @@ def read_test(test: Any, whole: Dataset, data: Any, target: str | None) -> Datas
         text.partition(":")[0] in SPLIT_NAMES or (isinstance(data, (str, os.PathLike)) and text == os.fspath(data))
     )
     named = target if text is not None and not part and "." in text and whole.target_name == target else None
-    return load(test, like=whole, target=named, split="test" if part else "train")
+    try:
+        return load(test, like=whole, target=named, split="test" if part else "train")
+    except DataError as failure:
+        # Both files have rows and columns of the same names.
+        raise DataError(f"test rows ({quoted(text or 'in memory', limit=200)}): {failure}") from failure
 
 
 def hold_out(
@@ -97,9 +102,11 @@ def hold_out(
             HeldOutModel(name=model.name, score=score(tested, losses), balanced=_even(tested, losses, uneven))
         )
     equal = _equal(tested, whole)
-    low, high = expected(predicted, models[0].score, classification=bool(ds.classes))
-    value = models[0].score.value
     different = np.setdiff1d(np.arange(tested.n), [i for i, _ in equal])
+    without = score(tested.take(different), own[different]) if equal and len(different) else None
+    # Rows that were trained on hold nothing out.
+    judged = without or models[0].score
+    low, high = expected(predicted, judged, classification=bool(ds.classes))
     return HoldOut(
         source=tested.source,
         n=tested.n,
@@ -108,12 +115,12 @@ def hold_out(
         predicted=predicted,
         low=low,
         high=high,
-        standing="worse" if value > high else "better" if value < low else "as predicted",
+        standing="worse" if judged.value > high else "better" if judged.value < low else "as predicted",
         network=None if trial is None else _network(tested, trial, X, uneven, seed),
         identical=len(equal),
         identical_rows=tuple((int(tested.rows[i]), int(whole.rows[j])) for i, j in equal[:LISTED]),
         identical_agree=sum(bool(tested.y[i] == whole.y[j]) for i, j in equal),
-        without=score(tested.take(different), own[different]) if equal and len(different) else None,
+        without=without,
         unseen=int(np.sum(tested.y >= len(tested.classes))) if tested.classes else 0,
         notes=tested.notes,
         alerts=tested.alerts,

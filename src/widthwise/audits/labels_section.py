@@ -16,7 +16,7 @@ def labels_section(data: DataSummary, labels: Labels) -> Section:
     blocks: list[Block] = []
     classification = data.task == "classification"
     if classification:
-        blocks.append(Text(text=_separation(labels)))
+        blocks.append(Text(text=_separation(data, labels)))
     blocks.append(
         Histogram(
             title="Margins of the given labels" if classification else "Residuals of the targets",
@@ -124,12 +124,12 @@ def _beside(suspect: Suspect) -> Pictures:
     )
 
 
-def _separation(labels: Labels) -> str:
-    share = labels.disagreement
+def _separation(data: DataSummary, labels: Labels) -> str:
+    share, guessing = labels.disagreement, 1.0 - max(data.class_counts) / data.n
     test = (
         f"{rate(labels.ambiguous or 0.0)} of the rows have a margin within a quarter of the median margin of zero (test: at "
-        f"most 7.5 %), and leave-one-out scores explain {percent(labels.explained)} of the labels' variance (test: at least "
-        "25 %)"
+        f"most 7.5 %), leave-one-out scores explain {percent(labels.explained)} of the labels' variance (test: at least 25 %), and "
+        f"{rate(share.value)} of the rows disagree where guessing the commonest class errs on {rate(guessing)} (test: at most half)"
     )
     limit = (
         f"The disagreement rate, {rate(share.value)}, is an upper limit on label noise as long as a wrong label is usually "

@@ -251,9 +251,10 @@ class HoldOut:
         trained: rows that the models were trained on.
         models: the kernel first, then the baselines.
         predicted: nested error of the audit.
-        low: lower end of the 95 % range in which the error of the kernel should lie, by the scatter of both errors.
+        low: lower end of the 95 % range in which the error of the kernel should lie, by the scatter of both errors; of `without`
+            where that is there.
         high: upper end.
-        standing: where it lies.
+        standing: where it lies; it means nothing where every test row is identical to one of the source.
         network: a trained network; None where none was trained.
         identical: test rows whose features equal those of a row of the source.
         identical_rows: the first of them, as pairs of the row in the test file and the row in the source.

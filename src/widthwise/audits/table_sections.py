@@ -145,7 +145,8 @@ def _table(found: HoldOut, classes: bool) -> Table:
             )
             for name, s, b in rows
         ),
-        caption=f"If these rows are like the others, the kernel's error lies in {_range(found, classes)} in 95 of 100 cases"
+        caption=f"If these rows are like the others, the kernel's error {'on rows not in the source ' if found.without else ''}"
+        f"lies in {_range(found, classes)} in 95 of 100 cases"
         + (
             f"; {percent(found.unseen / found.n)} of the rows are of classes that were not trained on"
             if found.unseen

@@ -157,6 +157,15 @@ def testing(data: DataSummary, found: HoldOut) -> str:
     shown, predicted = (rate(v) if classes else quantity(v) for v in (own.value, found.predicted.value))
     span = between(found.low, found.high) if classes else f"{quantity(found.low)} to {quantity(found.high)}"
     even = "" if (b := found.models[0].balanced) is None else f"; balanced {rate(b.value)}"
+    if found.identical == found.n:
+        return (
+            f"**Test file.** Every one of its {count(found.n)} rows has the features of a row of the source: **no hold-out**, "
+            f"whatever the error on them ({shown})."
+        )
+    rest = ""
+    if found.without is not None:
+        rest = rate(found.without.value) if classes else quantity(found.without.value)
+        rest = f" (**{rest}** without the {count(found.identical)} that repeat a row of the source)"
     end = {
         "as predicted": "the prediction **holds**",
         "worse": "the test rows are **harder than predicted**: they are not like the others, or rows of the others tell on each "
@@ -164,8 +173,8 @@ def testing(data: DataSummary, found: HoldOut) -> str:
         "better": "the test rows are **easier than predicted**",
     }[found.standing]
     return (
-        f"**Test file.** On {count(found.n)} rows the error is **{shown}** where {predicted} was predicted ({span} allowed{even}): "
-        f"{end}."
+        f"**Test file.** On {count(found.n)} rows the error is **{shown}**{rest} where {predicted} was predicted "
+        f"({span} allowed{even}): {end}."
     )
 
 

@@ -73,7 +73,7 @@ def encode_columns(frame: pd.DataFrame) -> Columns:
             parts.append((str(name), values))
             continue
         if _missing(values).any():
-            gaps += [(int(i), str(name), "nothing") for i in np.flatnonzero(_missing(values))]
+            gaps += [(int(i), str(name), None) for i in np.flatnonzero(_missing(values))]
             continue
         categories, codes = np.unique(values.astype(object), return_inverse=True)
         if len(categories) > MOST_CATEGORIES:
@@ -125,7 +125,7 @@ def encode_like(frame: pd.DataFrame, columns: Sequence[SourceColumn]) -> Columns
     gaps: list[Cell] = []
     for wanted in columns:
         values = _values_like(frame[wanted.name], wanted)
-        gaps += [(int(i), wanted.name, "nothing") for i in np.flatnonzero(_missing(values))]
+        gaps += [(int(i), wanted.name, None) for i in np.flatnonzero(_missing(values))]
         if wanted.categories is None:
             if values.dtype.kind != "f":
                 words: list[Cell] = [(i, wanted.name, v) for i, v in enumerate(values.tolist()) if v is not None]

@@ -37,11 +37,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {quoted(by_fold[close[0]])}?" if close else ""
 
 
+def _cell(value: object) -> object:
+    if value is None:
+        return "nothing"
+    return quoted(value, limit=30) if isinstance(value, str) else value
+
+
 def cells_listed(cells: Sequence[Cell]) -> str:
-    """The first five cells as row and column, with what stands there."""
-    shown = "; ".join(
-        f"row {row}, column {quoted(column)}: {quoted(value, limit=30) if isinstance(value, str) else value}"
-        for row, column, value in cells[:5]
-    )
+    """The first five cells as row and column, with what stands there; None is a cell that holds nothing."""
+    shown = "; ".join(f"row {row}, column {quoted(column)}: {_cell(value)}" for row, column, value in cells[:5])
     more = f"; and {len(cells) - 5} more" if len(cells) > 5 else ""
     return f"{shown}{more} (rows are counted from 0, without the header)"

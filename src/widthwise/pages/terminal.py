@@ -332,6 +332,8 @@ def _curves(out: Printer, figure: Curves) -> None:
         out.write(RichText("(no points to show)", style="dim"), indent=2)
         return
     scale = Scale.around([x for _, points in lines for x, _ in points], log=figure.log_x)
+    # A line of a single point between the columns would be an empty row.
+    xs = sorted({*xs, *(p[0][0] for _, p in lines if len(p) == 1 and not any(_near(p, x, scale) for x in xs))})
     heights = Scale.around([y for _, points in lines for _, y in points], log=figure.log_y)
     grid = out.grid(header=True)
     grid.add_column("")

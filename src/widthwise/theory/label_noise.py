@@ -20,6 +20,8 @@ NORMAL_95 = 1.959963984540054
 # fifteen data sets, see docs/decisions/0003-when-classes-separate.md.
 MOST_AMBIGUOUS = 0.075
 LEAST_EXPLAINED = 0.25
+# Nor are they where more than this share of what guessing the commonest class misses disagrees.
+MOST_OF_GUESSING = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,13 +65,15 @@ class Separation:
     Attributes:
         ambiguous: share of rows whose margin lies within a quarter of the median absolute margin around zero.
         explained: share of the variance of the coded labels that held-out scores explain.
-        separate: ambiguous at most 7.5 % and explained at least 25 %.
+        guessing: share of the rows that are not of the commonest class.
+        separate: ambiguous at most 7.5 %, explained at least 25 %, and at most half as many disagreeing rows as guessing misses.
         confident: share of the rows with a negative margin that lie beyond half the median absolute margin on the other
             side, where flipped labels lie and ambiguous rows do not; 0 where there are no such rows.
     """
 
     ambiguous: float
     explained: float
+    guessing: float
     separate: bool
     confident: float
 
@@ -154,7 +158,8 @@ def separation(
     """Test whether the classes separate.
 
     Where they do, held-out margins have two modes and a gap at zero, whatever the share of flipped labels; where they
-    overlap, margins run through zero. Scores that explain next to nothing have no margins to speak of, and fail.
+    overlap, margins run through zero. Scores that explain next to nothing have no margins to speak of, and fail; so do scores
+    that know little more than which class is the commonest: their margins may have a gap as well, with a rare class beyond it.
 
     Args:
         margin: of the given labels, from `margins`.
@@ -167,10 +172,15 @@ def separation(
     confident = float(np.mean(doubtful < -np.median(size) / 2.0)) if len(doubtful) else 0.0
     spread = float(np.sum((y - y.mean(axis=0)) ** 2))
     explained = 1.0 - float(np.sum((y - predictions) ** 2)) / spread if spread > 0 else 0.0
+    counts = np.unique(columns(y, len(margin)), axis=0, return_counts=True)[1]
+    guessing = 1.0 - float(counts.max()) / len(margin)
     return Separation(
         ambiguous=ambiguous,
         explained=explained,
-        separate=ambiguous <= MOST_AMBIGUOUS and explained >= LEAST_EXPLAINED,
+        guessing=guessing,
+        separate=ambiguous <= MOST_AMBIGUOUS
+        and explained >= LEAST_EXPLAINED
+        and len(doubtful) / len(margin) <= MOST_OF_GUESSING * guessing,
         confident=confident,
     )
 

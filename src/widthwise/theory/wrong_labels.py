@@ -18,7 +18,7 @@ import scipy.special
 from jaxtyping import Bool, Float, Int
 
 from widthwise.errors import DataError, UsageError
-from widthwise.theory.label_noise import MOST_AMBIGUOUS, Proportion, margins, wilson
+from widthwise.theory.label_noise import MOST_AMBIGUOUS, MOST_OF_GUESSING, Proportion, margins, wilson
 
 # Standard normal quantile of a two-sided 90 % interval.
 NORMAL_90 = 1.6448536269514722
@@ -142,10 +142,10 @@ def label_quality(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarray, " n"
     F = (F - F.max(axis=1, keepdims=True)) / (2.0 * size if size > 0 else 1.0)
     differing = int(np.count_nonzero(seen.margin < 0))
     disagreement = wilson(differing, n, quantile=NORMAL_90)
-    # A gap in the margins at zero is what overlap does not leave; half of what guessing the commonest class would miss.
+    # A gap in the margins at zero is what overlap does not leave, unless the scores only know which class is the commonest.
     guessing = 1.0 - float(np.bincount(labels, minlength=c).max()) / n
     ambiguous = float(np.mean(np.abs(seen.margin) <= size / 4.0))
-    apart = ambiguous <= MOST_AMBIGUOUS and disagreement.value <= guessing / 2.0
+    apart = ambiguous <= MOST_AMBIGUOUS and disagreement.value <= MOST_OF_GUESSING * guessing
     none, one = _one_rate(F, labels, apart=apart)
     # Of each model, and the parameters that it has more than one rate and a sharpness.
     models = {"one rate": (one, 0), "offsets": (_with_offsets(F, labels, one), c - 1)}
