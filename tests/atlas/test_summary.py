@@ -28,5 +28,6 @@ def test_every_record_of_a_claim_is_one_row_and_carries_its_word() -> None:
 
 def test_the_markdown_has_a_table_for_every_paper_on_record() -> None:
     text = summary.markdown()
-    for section in summary.page().sections:
-        assert f"### {section.title}" in text
+    assert summary.papers()
+    for paper in summary.papers():
+        assert f"### {paper}" in text

@@ -84,7 +84,7 @@ def run_claim(
     smoke = scale == "smoke"
     seeds = range(seed, seed + (1 if smoke or not claim.random else settings.seeds))
     slowdowns = (1, SLOWDOWN) if claim.gradient_flow and not smoke else (1,)
-    rows = _rows(claim, settings, data, target)
+    rows = rows_by_seed(claim, settings, data, target)
     store = None
     if out is not None:
         store = Store(Path(out))
@@ -164,7 +164,9 @@ def _device() -> str:
     return str(jax.devices()[0].device_kind)
 
 
-def _rows(claim: Claim, settings: Settings, data: Any, target: str | None) -> Callable[[int], Rows]:
+def rows_by_seed(
+    claim: Claim, settings: Settings, data: Any = None, target: str | None = None
+) -> Callable[[int], Rows]:
     """Rows of each seed."""
     if data is None and settings.data == "generated":
         sample = claim.sample

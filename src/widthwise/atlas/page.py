@@ -1,12 +1,13 @@
-"""From verdicts to pages: one for each, and the indexes and the regime map over many. Nothing is computed but deviations."""
+"""From a verdict to its page, and from a claim to what it says. Nothing is computed but deviations."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Sequence
-from importlib.resources import files
+from collections.abc import Sequence
+from dataclasses import replace
 
+from widthwise.atlas.citation import bibtex, cited
 from widthwise.atlas.claim import TYPES, Claim
 from widthwise.atlas.registry import find
 from widthwise.atlas.verdict import OUTSIDE, Band, Verdict
@@ -14,7 +15,6 @@ from widthwise.pages import (
     Alert,
     Block,
     Bullets,
-    Cloud,
     Code,
     Column,
     Curves,
@@ -22,9 +22,9 @@ from widthwise.pages import (
     KeyNumber,
     KeyNumbers,
     Line,
+    Link,
     Mark,
     Page,
-    Scatter,
     Section,
     Table,
     Text,
@@ -41,27 +41,8 @@ WORDS = {
     "vacuous": "is **vacuous** here",
 }
 NONE = "—"
-
-
-def bibtex(source: str) -> str:
-    """The entry of a source in BibTeX.
-
-    Args:
-        source: its citation key.
-    """
-    text = files("widthwise").joinpath("references.bib").read_text(encoding="utf-8")
-    found = re.search(rf"^@\w+\{{{re.escape(source)},.*?^\}}", text, re.DOTALL | re.MULTILINE)
-    return found.group() if found else ""
-
-
-def cited(source: str) -> str:
-    """Authors in short, and the year."""
-    entry = bibtex(source)
-    names = re.search(r"author\s*=\s*\{(.*?)\}", entry, re.DOTALL)
-    authors = [one.split(",")[0].strip("{} ") for one in re.split(r"\s+and\s+", names.group(1))] if names else [source]
-    year = re.search(r"year\s*=\s*\{?(\d+)", entry)
-    who = authors[0] + (" et al." if len(authors) > 2 else f" and {authors[1]}" if len(authors) == 2 else "")
-    return f"{who} {year.group(1)}" if year else who
+# What the two lines of a figure are, where they are not a prediction and its measurement.
+NAMES = {"U": ("upper limit", "measured"), "S": ("required", "observed")}
 
 
 def file_name(verdict: Verdict) -> str:
@@ -78,12 +59,13 @@ def command(verdict: Verdict) -> str:
     return shlex.join(["widthwise", "atlas", "run", verdict.claim, *data, "--scale", run.scale, *seed])
 
 
-def verdict_page(verdict: Verdict, claim: Claim | None = None) -> Page:
+def verdict_page(verdict: Verdict, claim: Claim | None = None, trail: tuple[Link, ...] = ()) -> Page:
     """The page of a verdict.
 
     Args:
         verdict: what was found.
         claim: whose it is; looked up where not given.
+        trail: the other pages of the site that it stands in.
     """
     claim = find(verdict.claim) if claim is None else claim
     run = verdict.run
@@ -107,7 +89,20 @@ def verdict_page(verdict: Verdict, claim: Claim | None = None) -> Page:
             Text(text=", ".join(f"{escape(k)} {escape(v)}" for k, v in run.versions.items()) + f"; {run.date}"),
             Details(title="Source", blocks=(Code(text=bibtex(claim.source)),)),
         ),
+        trail=trail,
     )
+
+
+def _found(verdict: Verdict) -> str:
+    """The reason as a sentence: what was found, and what was asked."""
+    numbers, asked, rest = verdict.reason.partition(f"; {verdict.threshold}")
+    told = f"Found {numbers}; asked: {verdict.threshold}{rest}" if asked else numbers[0].upper() + numbers[1:]
+    return escape(typeset(told), limit=500) + "."
+
+
+def typeset(text: str) -> str:
+    """Numbers as a page has them: a deviation stays with what it belongs to."""
+    return text.replace(" +- ", "\N{NO-BREAK SPACE}\N{PLUS-MINUS SIGN}\N{NO-BREAK SPACE}")
 
 
 def _sentences(verdict: Verdict) -> tuple[str, ...]:
@@ -116,8 +111,8 @@ def _sentences(verdict: Verdict) -> tuple[str, ...]:
     unknown = sum(one.status == "unknown" for one in verdict.hypotheses)
     hypotheses = f"{len(verdict.hypotheses) - unmet - unknown} of {len(verdict.hypotheses)} hypotheses are met"
     said = [
-        f"On {escape(run.data)}, {run.n} rows, the claim {WORDS[verdict.word]}{_outside(verdict)}.",
-        escape(verdict.reason[0].upper() + verdict.reason[1:], limit=500) + ".",
+        f"On {escape(run.data)}, {run.n} rows, the claim {WORDS[verdict.word]}{outside(verdict)}.",
+        _found(verdict),
         f"{hypotheses}, {unmet} are not" + (f", {unknown} cannot be checked." if unknown else "."),
         "The control was found wrong, as it must be."
         if verdict.control.failed
@@ -131,7 +126,7 @@ def _sentences(verdict: Verdict) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _outside(verdict: Verdict) -> str:
+def outside(verdict: Verdict) -> str:
     """What a word that does not say it must have beside it."""
     return f", {OUTSIDE}" if verdict.outside and OUTSIDE not in verdict.word else ""
 
@@ -166,11 +161,12 @@ def figure(verdict: Verdict, claim: Claim) -> Curves:
     """Prediction, measurement, control and the paper's own numbers in one picture."""
     lines = []
     positive = claim.axes.log_y
+    ahead, seen = NAMES.get(claim.type, ("predicted", "measured"))
     for group, (p, q) in enumerate(zip(verdict.predicted, _ordered(verdict.predicted, verdict.measured), strict=True)):
         several = len(verdict.predicted) > 1
         name = f", {p.label}" if several else ""
-        lines.append(_line(f"predicted{name}", p, "prediction", group, band=False, positive=positive))
-        lines.append(_line(f"measured{name}", q, "measurement", group, band=verdict.run.seeds > 1, positive=positive))
+        lines.append(_line(f"{ahead}{name}", _drawn(p), "prediction", group, band=False, positive=positive))
+        lines.append(_line(f"{seen}{name}", q, "measurement", group, band=verdict.run.seeds > 1, positive=positive))
     for group, curve in enumerate(claim.published):
         several = len(claim.published) > 1
         lines.append(
@@ -188,7 +184,7 @@ def figure(verdict: Verdict, claim: Claim) -> Curves:
     marks = (Mark(axis="x", value=since, label="judged from here"),) if since is not None and since > 0 else ()
     return Curves(
         title=f"{claim.title}: prediction and measurement",
-        description="Thick: predicted. Thin with markers: measured, mean over the seeds, the band three standard errors wide."
+        description=f"Thick: {ahead}. Thin with markers: {seen}, mean over the seeds, the band three standard errors wide."
         + (
             " Dotted: published." if claim.published else " Dotted: the control." if len(verdict.predicted) == 1 else ""
         ),
@@ -199,6 +195,15 @@ def figure(verdict: Verdict, claim: Claim) -> Curves:
         log_y=claim.axes.log_y,
         marks=marks,
     )
+
+
+def _drawn(band: Band) -> Band:
+    """A single point as a short line, which can be seen behind its measurement."""
+    if len(band.x) != 1:
+        return band
+    x = band.x[0]
+    ends = (0.95 * x, 1.05 * x) if x else (-0.5, 0.5)
+    return replace(band, x=ends, y=band.y * 2, low=band.low * 2, high=band.high * 2)
 
 
 def _ordered(predicted: Sequence[Band], measured: Sequence[Band]) -> list[Band]:
@@ -339,152 +344,6 @@ def _method(verdict: Verdict, claim: Claim) -> tuple[str, ...]:
         f"Probability that a claim just false would be said to hold: {number(verdict.chance)}.",
         f"{number(run.seconds)} seconds on {escape(run.device)}.",
     )
-
-
-# --- the site ----------------------------------------------------------------------------------------------------------
-
-INDEXES: tuple[tuple[str, str, Callable[[Verdict, Claim], str]], ...] = (
-    ("index", "paper", lambda _, claim: cited(claim.source)),
-    ("by-type", "type", lambda _, claim: TYPES[claim.type]),
-    ("by-verdict", "verdict", lambda verdict, _: verdict.word),
-    ("by-quantity", "quantity", lambda _, claim: claim.quantity),
-)
-
-
-def index_page(verdicts: Sequence[Verdict], name: str) -> Page:
-    """An index of the site: `index` (by paper), `by-type`, `by-verdict` or `by-quantity`."""
-    by, group = next((by, group) for known, by, group in INDEXES if known == name)
-    parts: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        parts.setdefault(group(verdict, find(verdict.claim)), []).append(verdict)
-    others = tuple((f"by {other}", f"{known}.html") for known, other, _ in INDEXES if known != name)
-    return Page(
-        title="The atlas: claims, and what became of them",
-        subtitle=f"{len(verdicts)} verdicts, by {by}",
-        verdict=_totals(verdicts),
-        alerts=_wrong(verdicts),
-        sections=(
-            *(Section(title=title, blocks=(_listed(found),)) for title, found in parts.items()),
-            Section(
-                title="Other orders, and the regime map",
-                blocks=(
-                    Table(
-                        columns=(Column(name="page"),),
-                        rows=(*((label,) for label, _ in others), ("the regime map",)),
-                        links=(*(link for _, link in others), "regime-map.html"),
-                    ),
-                ),
-            ),
-        ),
-        colophon=(Text(text="Made by `widthwise atlas report` from the verdicts in its folder."),),
-    )
-
-
-def _totals(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    counts: dict[str, int] = {}
-    for verdict in verdicts:
-        counts[verdict.word] = counts.get(verdict.word, 0) + 1
-    held = [verdict for verdict in verdicts if verdict.word.startswith("holds")]
-    return (
-        ", ".join(
-            f"{many} {'is ' if word in ('vacuous', 'inconclusive') else ''}{word}" for word, many in counts.items()
-        )
-        + ".",
-        f"Were all {len(held)} claims that hold just false, chance would still let **{sum(v.chance for v in held):.2f}** hold.",
-        f"Controls found wrong, as they must be: {sum(v.control.failed for v in verdicts)} of {len(verdicts)}.",
-    )
-
-
-def _wrong(verdicts: Sequence[Verdict]) -> tuple[Alert, ...]:
-    changed = [verdict.claim for verdict in verdicts if verdict.recorded == "changed"]
-    passed = [verdict.claim for verdict in verdicts if not verdict.control.failed]
-    found = []
-    if changed:
-        found.append(Alert(level="danger", text=f"Not as recorded: {escape(', '.join(changed), limit=400)}."))
-    if passed:
-        found.append(Alert(level="danger", text=f"Controls that did not fail: {escape(', '.join(passed), limit=400)}."))
-    return tuple(found)
-
-
-def _listed(verdicts: Sequence[Verdict]) -> Table:
-    columns = ("claim", "type", "verdict", "found", "data", "hypotheses not met", "record")
-    return Table(
-        columns=tuple(Column(name=name) for name in columns),
-        rows=tuple(
-            (
-                find(one.claim).title,
-                TYPES[one.type],
-                one.word,
-                one.reason.split(";")[0],
-                f"{one.run.data}, {one.run.scale}",
-                str(sum(h.status == "unmet" for h in one.hypotheses)),
-                one.recorded,
-            )
-            for one in verdicts
-        ),
-        links=tuple(f"{file_name(one)}.html" for one in verdicts),
-    )
-
-
-def places(verdict: Verdict) -> list[tuple[str, float, float]]:
-    """Runs of a verdict on the regime map: name, laziness index, share of flips."""
-    found = []
-    for name, value in verdict.numbers.items():
-        if name.startswith("laziness"):
-            which = name.removeprefix("laziness").strip()
-            flips = verdict.numbers.get(f"flips {which}".strip())
-            if value is not None and flips is not None and value > 0 and flips > 0:
-                found.append((which, value, flips))
-    return found
-
-
-def regime_page(verdicts: Sequence[Verdict]) -> Page:
-    """Every run with a laziness index and a share of flips."""
-    clouds: dict[str, list[tuple[float, float]]] = {}
-    rows = []
-    for verdict in verdicts:
-        source = cited(find(verdict.claim).source)
-        for name, x, y in places(verdict):
-            clouds.setdefault(source, []).append((x, y))
-            rows.append((f"{verdict.claim}{f', {name}' if name else ''}", verdict.run.data, number(x), number(y)))
-    blocks: tuple[Block, ...] = (Text(text="No verdict here has both numbers."),)
-    if rows:
-        drawn = Scatter(
-            title="The regime map",
-            description="One point for each run: means over its seeds. Left and low is where the linearised theory speaks.",
-            x_label="laziness index: movement the labels ask for, over the norm of the start",
-            y_label="share of gates that flipped",
-            points=tuple(
-                Cloud(label=label, x=tuple(x for x, _ in found), y=tuple(y for _, y in found), group=group)
-                for group, (label, found) in enumerate(clouds.items())
-            ),
-            log_x=True,
-            log_y=True,
-            marks=(Mark(axis="x", value=1.0, label="index 1"),),
-        )
-        columns = (
-            Column(name="run"),
-            Column(name="data"),
-            *(Column(name=n, align="right") for n in ("laziness", "flips")),
-        )
-        blocks = (drawn, Table(columns=columns, rows=tuple(rows)))
-    return Page(
-        title="The regime map",
-        subtitle="Laziness index against flips, with every run that has both",
-        verdict=("Below an index of one the weights move less than their own size, and few gates flip.",),
-        alerts=(),
-        sections=(
-            Section(title="Every run", blocks=blocks),
-            Section(
-                title="Back",
-                blocks=(Table(columns=(Column(name="page"),), rows=(("all claims",),), links=("index.html",)),),
-            ),
-        ),
-        colophon=(),
-    )
-
-
-# --- claims ------------------------------------------------------------------------------------------------------------
 
 
 def claim_page(claim: Claim, records: Sequence[str]) -> Page:

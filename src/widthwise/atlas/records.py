@@ -13,6 +13,7 @@ from widthwise.errors import UsageError
 from widthwise.sweeps import files as whole_files
 
 SCHEMA: Literal["widthwise/atlas-records/1"] = "widthwise/atlas-records/1"
+FOLDER = Path(str(files("widthwise.atlas"))) / "records"
 FIELDS = ("claim", "word", "reason")
 
 
@@ -39,7 +40,7 @@ def entry(verdict: Verdict) -> dict[str, Any]:
 
 def read(paper: str) -> list[dict[str, Any]]:
     """Verdicts on record for a paper; none where it has no file."""
-    file = files("widthwise.atlas").joinpath("records", f"{paper}.json")
+    file = FOLDER / f"{paper}.json"
     if not file.is_file():
         return []
     body = json.loads(file.read_text(encoding="utf-8"))
@@ -69,7 +70,7 @@ def write(paper: str, verdicts: Iterable[Verdict], folder: Path | None = None) -
     """
     verdicts = list(verdicts)
     require_verdicts(*(verdict.run.scale for verdict in verdicts))
-    place = (Path(str(files("widthwise.atlas"))) / "records" if folder is None else folder) / f"{paper}.json"
+    place = (FOLDER if folder is None else folder) / f"{paper}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
     new = [entry(verdict) for verdict in verdicts]
     told = [json.loads(place.read_text(encoding="utf-8"))["verdicts"]] if place.exists() else [[]]

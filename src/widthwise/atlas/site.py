@@ -2,14 +2,17 @@
 
 store/       trials, so that nothing is run twice
 verdicts/    one JSON file a verdict
-site/        one page a verdict, indexes, the regime map
+site/        one page a verdict, indexes, the regime map, the summary of all that is on record
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from widthwise.atlas.page import INDEXES, file_name, index_page, regime_page, verdict_page
+from widthwise.atlas import summary
+from widthwise.atlas.indexes import INDEXES, REGIME_MAP, SUMMARY, index_page, trail
+from widthwise.atlas.page import file_name, verdict_page
+from widthwise.atlas.regime_map import regime_page
 from widthwise.atlas.registry import claims
 from widthwise.atlas.verdict import Verdict
 from widthwise.errors import StoreError, UsageError
@@ -67,8 +70,12 @@ def write(folder: Path) -> Path:
     site = folder / "site"
     site.mkdir(parents=True, exist_ok=True)
     for verdict in verdicts:
-        write_atomically(site / f"{file_name(verdict)}.html", to_html(verdict_page(verdict)))
+        write_atomically(site / f"{file_name(verdict)}.html", to_html(verdict_page(verdict, trail=trail())))
     for name, _, _ in INDEXES:
         write_atomically(site / f"{name}.html", to_html(index_page(verdicts, name)))
-    write_atomically(site / "regime-map.html", to_html(regime_page(verdicts)))
+    write_atomically(site / f"{REGIME_MAP}.html", to_html(regime_page(verdicts, trail(REGIME_MAP))))
+    pages: dict[tuple[str, str, str], str] = {
+        (one.claim, one.run.data, one.run.scale): f"{file_name(one)}.html" for one in verdicts
+    }
+    write_atomically(site / f"{SUMMARY}.html", to_html(summary.page(pages, trail(SUMMARY))))
     return site / "index.html"

@@ -47,7 +47,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """
     try:
         with _interruptible():
-            commands.main(args=arguments, prog_name="widthwise", standalone_mode=False)
+            # A command that leaves early, as `ctx.exit(1)` does, is told by what comes back.
+            code = commands.main(args=arguments, prog_name="widthwise", standalone_mode=False)
             sys.stdout.flush()
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
@@ -82,7 +83,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             err=True,
         )
         sys.exit(EXIT_INTERNAL)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 class _Terminated(BaseException):

@@ -44,7 +44,7 @@ def list_(*, paper: str | None, kind: str | None, cost: float | None, form: str)
     Types: E equality or limit, U upper bound, O exponent, Q ordering, S sufficient condition, X existence.
     """
     from widthwise.atlas.catalogue import list_json, listed  # noqa: PLC0415
-    from widthwise.atlas.page import cited  # noqa: PLC0415
+    from widthwise.atlas.citation import cited  # noqa: PLC0415
     from widthwise.atlas.records import words  # noqa: PLC0415
 
     found = listed(paper, kind, cost)
@@ -67,7 +67,8 @@ def list_(*, paper: str | None, kind: str | None, cost: float | None, form: str)
 def show(*, claim: str, cite: bool, form: str) -> None:
     """Show what CLAIM says: statement, formula, hypotheses, test, source and its place there."""
     from widthwise.atlas.catalogue import claim_json  # noqa: PLC0415
-    from widthwise.atlas.page import bibtex, claim_page  # noqa: PLC0415
+    from widthwise.atlas.citation import bibtex  # noqa: PLC0415
+    from widthwise.atlas.page import claim_page  # noqa: PLC0415
     from widthwise.atlas.records import lines  # noqa: PLC0415
     from widthwise.atlas.registry import find  # noqa: PLC0415
 

@@ -35,6 +35,27 @@ def _same_length(what: str, **fields: tuple[Any, ...] | None) -> None:
         raise UsageError(f"{what}: all series must have one length, but {came}")
 
 
+def _beside(what: str, link: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", link):
+        raise UsageError(f"{what}: a link must be the plain name of a file beside the page; {link[:60]!r} came")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """The way to a page beside this one.
+
+    Attributes:
+        label: what it is called.
+        page: name of its file; the page itself where it is empty.
+    """
+
+    label: str
+    page: str
+
+    def __post_init__(self) -> None:
+        _beside("Link", self.page or "none")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Text:
     """A paragraph.
@@ -127,8 +148,7 @@ class Table:
         if self.links and len(self.links) != len(self.rows):
             raise UsageError(f"Table: {len(self.rows)} rows need as many links, but {len(self.links)} came")
         for link in self.links:
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", link or "none"):
-                raise UsageError(f"Table: a link must be the plain name of a file beside the page; {link[:60]!r} came")
+            _beside("Table", link or "none")
         for number, row in enumerate(self.rows):
             if len(row) != len(self.columns):
                 raise UsageError(
@@ -549,6 +569,7 @@ class Page:
         sections: the questions, in order.
         colophon: how the page was made and how to make it again.
         language: BCP 47 tag of the prose.
+        trail: the other pages of a site, above the title.
     """
 
     title: str
@@ -558,6 +579,7 @@ class Page:
     sections: tuple[Section, ...]
     colophon: tuple[Block, ...]
     language: str = "en"
+    trail: tuple[Link, ...] = ()
 
     def __post_init__(self) -> None:
         _store(
@@ -566,6 +588,7 @@ class Page:
             alerts=tuple(self.alerts),
             sections=tuple(self.sections),
             colophon=tuple(self.colophon),
+            trail=tuple(self.trail),
         )
         if len(self.verdict) > 5:
             raise UsageError(f"Page: a verdict has at most five sentences, but {len(self.verdict)} came")
