@@ -9,6 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 
+from widthwise.atlas import chen2019_condition as conditions
 from widthwise.atlas import chen2019_descent as descent
 from widthwise.atlas import chen2019_margin as kernel_claims
 from widthwise.atlas import chen2019_width as width_claims
@@ -141,7 +142,7 @@ def test_successes_are_those_of_descent_in_numpy() -> None:
 
 
 def test_the_lemma_is_summed_as_printed() -> None:
-    trial = trial_of(widths=(16,), steps=40)
+    trial = trial_of(widths=(16,), steps=40, more={"beyond": 4})
     found = descent.measure_distance(trial)
     path = descended(trial, 16, trial.seed, rate=0.5 / 16, steps=160)
     X, y = trial.rows.X, trial.rows.y
@@ -151,7 +152,8 @@ def test_the_lemma_is_summed_as_printed() -> None:
         square = np.sum((path[t][0] - W_star) ** 2) + np.sum((path[t][1] - a_star) ** 2)
         asked = 0.5 / 16 * (sum(float(v.mean()) for v in losses[:t]) - 2 * t * epsilon)
         assert measured == pytest.approx(square + asked, rel=1e-4)
-    assert descent.predict_distance(trial).curves[0].y[0] == pytest.approx(found.curves[0].y[0], rel=1e-12)
+    started = np.sum((path[0][0] - W_star) ** 2) + np.sum((path[0][1] - a_star) ** 2)
+    assert descent.predict_distance(trial).curves[0].y == pytest.approx(np.full(descent.POINTS, started), rel=1e-4)
 
 
 def test_deviations_from_the_linearisation_of_two_matrices() -> None:
@@ -193,3 +195,18 @@ def test_the_terms_of_one_pass_are_minimised_over_the_loss() -> None:
             for k in range(1, 25)
         )
         assert found == pytest.approx(term, rel=1e-9)
+
+
+def test_a_loss_that_is_never_reached_is_no_success() -> None:
+    """Steps counted by descent in NumPy; the width is infinite where no network reaches the loss."""
+    trial = trial_of(widths=(1, 16), steps=200, more={"nets": 3, "rates": (0.5,), "batch": 0, "halvings": 6})
+    X, y = trial.rows.X, trial.rows.y
+    won = np.zeros((2, 6), dtype=int)
+    for i, m in enumerate((1, 16)):
+        for k in range(3):
+            path = descended(trial, m, 1000 * k + 7, rate=0.5 / m, steps=199, momentum=0.9)
+            least = min(float(np.mean(np.logaddexp(0.0, -y * outputs(W, a, X)))) for W, a in path)
+            won[i] += least <= 2.0 ** -np.arange(1.0, 7.0)
+    assert np.array_equal(np.isfinite(conditions.first_steps(trial)).sum(axis=1), won)
+    assert won[0, -1] == 0
+    assert np.array_equal(np.isinf(conditions.widths_by_accuracy(trial, math.inf)), won[1] == 0)

@@ -264,7 +264,7 @@ CLAIMS = (
                 data="iris", n=40, widths=(64,), steps=1000, more={"matrices": 2, "halvings": 3, "rate": 0.5}
             ),
             "quick": Settings(
-                data="mnist:0,1", n=100, widths=(256,), steps=1000, more={"matrices": 3, "halvings": 6, "rate": 1 / 3}
+                data="mnist:0,1", n=100, widths=(128,), steps=2000, more={"matrices": 3, "halvings": 5, "rate": 2.0}
             ),
             "paper": Settings(
                 data="cifar10:cat,ship",
