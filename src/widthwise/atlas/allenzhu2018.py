@@ -1,0 +1,7 @@
+"""Claims of Allen-Zhu, Li and Liang 2018: what networks of two and of three layers can learn, and kernels cannot."""
+
+from __future__ import annotations
+
+from widthwise.atlas.allenzhu2018_comparison import COMPARISON
+
+CLAIMS = (*COMPARISON,)
