@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from widthwise.atlas.allenzhu2018_comparison import COMPARISON
+from widthwise.atlas.allenzhu2018_coupling import COUPLING
 
-CLAIMS = (*COMPARISON,)
+CLAIMS = (*COMPARISON, *COUPLING)
