@@ -251,7 +251,7 @@ _TUNED = {
 
 
 def _comparison(more: Mapping[str, Any], **quick: Any) -> Mapping[Scale, Settings]:
-    small = merged(more, passes=20, sizes=(100, 200), three=16, grids=_GRID_SMOKE)
+    small = merged(more, passes=200, sizes=(200,), three=16, grids=_GRID_SMOKE)
     own = merged(more, passes=800, sizes=(200, 500, 1000), three=100, grids=_GRID_QUICK) | quick
     whole = merged(more, passes=800, sizes=(200, 500, 1000, 2000, 5000, 10_000), three=2000, grids=_GRID_PAPER) | _TUNED
     return {
@@ -411,7 +411,7 @@ COMPARISON = (
         control_text="limits of networks without biases",
         axes=Axes(x="width m", y="relative distance from the limit", log_x=True, log_y=True),
         settings={
-            "smoke": Settings(data="generated", n=30, n_test=1, widths=(32, 2048), more=_SINE),
+            "smoke": Settings(data="generated", n=20, n_test=1, widths=(32, 512), more=_SINE),
             "quick": Settings(
                 data="generated", n=200, n_test=1, widths=(100, 200, 400, 800, 1600, 3200), seeds=8, more=_SINE
             ),

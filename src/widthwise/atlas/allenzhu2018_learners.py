@@ -79,9 +79,9 @@ def network(layers: Layers, m: int, *, biases: str = "frozen", trained: str = "h
     return replace(setting.net, biases=biases, trained=trained)  # type: ignore[arg-type]
 
 
-def steps_of(passes: float, n: int) -> int:
+def steps_of(passes: int, n: int) -> int:
     """Steps of so many passes over n rows in batches of 50."""
-    return max(1, round(passes * -(-n // BATCH)))
+    return max(1, passes * -(-n // BATCH))
 
 
 def descend(
@@ -91,7 +91,7 @@ def descend(
     m: int,
     *,
     rate: float,
-    passes: float | None = None,
+    passes: int | None = None,
     decay: float = 0.0,
     penalty: Regulariser | None = None,
     optimizer: Optimizer | None = None,

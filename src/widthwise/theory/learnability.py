@@ -2,7 +2,7 @@ r"""Constants that say how hard a known target function is to learn for a wide n
 
 Two families. Arora et al. (:cite:t:`arora2019`, section 6): for a target :math:`g` on unit rows the complexity
 :math:`\sqrt{y^\top H^{-1} y}` stays below a constant :math:`M_g` at every n; that of a sum is at most the sum, and odd powers
-from three on have none. Allen-Zhu, Li and Liang (:cite:t:`allenzhu2019`, section 2): the sample complexity :math:`C_s` and
+from three on have none. Allen-Zhu, Li and Liang (:cite:t:`allenzhu2018`, section 2): the sample complexity :math:`C_s` and
 the size complexity :math:`C_\varepsilon` of a power series, which are evaluated in logarithms because the paper's constant
 :math:`C^* = 10^4` overflows floating point.
 """
@@ -140,7 +140,7 @@ def log_sample_complexity(function: PowerSeries, *, radius: float = 1.0, constan
         constant: C*; the paper says "e.g. 10^4".
 
     References:
-        :cite:t:`allenzhu2019`, section 2.
+        :cite:t:`allenzhu2018`, section 2.
     """
     positive(radius, "radius")
     positive(constant, "constant")
@@ -165,7 +165,7 @@ def log_size_complexity(
         constant: C*; the paper says "e.g. 10^4".
 
     References:
-        :cite:t:`allenzhu2019`, section 2.
+        :cite:t:`allenzhu2018`, section 2.
     """
     positive(radius, "radius")
     positive(constant, "constant")

@@ -1,0 +1,146 @@
+"""What the experiments on Allen-Zhu, Li and Liang 2018 compute: limits of kernels, leave-one-out, coupling, saddles."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from widthwise._jax import float64
+from widthwise.atlas import allenzhu2018_comparison as comparison
+from widthwise.atlas import allenzhu2018_coupling as coupling
+from widthwise.atlas import allenzhu2018_figures as figures
+from widthwise.atlas import allenzhu2018_learners as learners
+from widthwise.atlas.trial import Curve, Evidence, Rows, Settings, Trial
+from widthwise.datasets.synthetic import sine_target, sphere, tanh_target
+from widthwise.networks import PseudoNetwork
+
+
+def _rows(n: int = 30, seed: int = 0) -> Rows:
+    X, X_test = sphere(n, 4, seed=seed), sphere(n, 4, seed=seed + 1)
+    return Rows(X=X, y=sine_target(X), X_test=X_test, y_test=sine_target(X_test), source="rows of a test")
+
+
+def _trial(seed: int = 0, **more: object) -> Trial:
+    settings = Settings(data="generated", n=30, n_test=30, more={"biases": "frozen", **more})
+    return Trial(settings=settings, rows=_rows(), seed=seed)
+
+
+@pytest.mark.parametrize(("target", "variance", "off"), [(sine_target, 31.04, 0.1), (tanh_target, 76.75, 0.2)])
+def test_targets_have_the_variance_of_the_published_errors_of_no_rows(target, variance, off) -> None:  # type: ignore[no-untyped-def]
+    values = target(sphere(10**6, 4, seed=3))
+    assert abs(np.var(values) - variance) < off
+
+
+def test_published_ratios_are_those_of_the_text() -> None:
+    """At N = 1000 and m = 2000 three layers are 17 times below two and 20 times below their tangent kernel."""
+    table = figures.SIZES["sine"]
+    assert round(table[figures.TWO][1000] / table[figures.THREE][1000]) == 17
+    assert round(table[figures.NTK3][1000] / table[figures.THREE][1000]) == 20
+    for label in figures.LEARNERS:
+        between = figures.read_off(table, label, [200, 300, 500, 20_000])
+        assert between[0] == pytest.approx(table[label][200])
+        assert table[label][500] < between[1] < table[label][200]
+        assert between[-1] == pytest.approx(table[label][10_000])
+
+
+@pytest.mark.parametrize("biases", ["frozen", "trained"])
+def test_the_limit_of_two_layers_is_the_orthant_probability(biases: str) -> None:
+    r"""Gates of neurons of N(0, x.z + 1) are both open with probability (pi - angle) / 2 pi; cosines are (x.z + 1) / 2."""
+    rows = _rows()
+    products = rows.X_test @ rows.X.T
+    angle = np.arccos(np.clip((products + 1.0) / 2.0, -1.0, 1.0))
+    expected = (products + (biases == "trained")) * (np.pi - angle) / (2.0 * np.pi)
+    assert np.allclose(comparison.limit_kernel(rows, 2, trained="hidden", biases=biases)[1], expected, atol=1e-7)
+    closed = 2.0 * (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / (2.0 * np.pi)
+    assert np.allclose(comparison.limit_kernel(rows, 2, trained="last", biases=biases)[1], closed, atol=1e-7)
+
+
+@pytest.mark.parametrize("biases", ["frozen", "trained"])
+@pytest.mark.parametrize("trained", ["hidden", "last"])
+def test_kernels_of_three_layers_have_their_limit_in_mean(trained: str, biases: str) -> None:
+    rows, m, draws = _rows(8), 300, 24
+    found = []
+    for seed in range(draws):
+        K, _ = learners.finite_kernel(_trial(seed), 3, rows, m, trained=trained, biases=biases)
+        found.append(K / (1.0 if trained == "last" else m))
+    limit, _ = comparison.limit_kernel(rows, 3, trained=trained, biases=biases)
+    error = np.std(found, axis=0, ddof=1) / np.sqrt(draws)
+    # Beyond chance there is a bias of order 1/m.
+    assert np.all(np.abs(np.mean(found, axis=0) - limit) < 5 * error + 4.0 / m * np.abs(limit).max())
+
+
+def test_leave_one_out_is_that_of_refits() -> None:
+    rows = _rows()
+    K, cross = comparison.limit_kernel(rows, 2, trained="last", biases="frozen")
+    (fit,) = learners.kernel_fits(K, cross, rows.y, rows.y_test, (1e-3,))
+    ridge = 1e-3 * np.trace(K) / rows.n
+    left = []
+    for i in range(rows.n):
+        rest = np.arange(rows.n) != i
+        weights = np.linalg.solve(K[np.ix_(rest, rest)] + ridge * np.eye(rows.n - 1), rows.y[rest])
+        left.append(K[i, rest] @ weights - rows.y[i])
+    assert fit.left_out == pytest.approx(np.mean(np.square(left)), rel=1e-8)
+    weights = np.linalg.solve(K + ridge * np.eye(rows.n), rows.y)
+    assert fit.error == pytest.approx(np.mean((cross @ weights - rows.y_test) ** 2), rel=1e-8)
+
+
+def test_coupling_counts_what_the_pseudo_network_leaves_out() -> None:
+    """With one neuron at a time the sum over neurons is |f - g|, g the pseudo-network at the same weights."""
+    net, rng = learners.network(2, 1), np.random.default_rng(0)
+    rows = _rows()
+    total, flips = 0.0, 0.0
+    befores, nows, a = [], [], []
+    with float64():
+        X = jnp.asarray(rows.X)
+        for seed in range(6):
+            start = net.init(seed, d=4)
+            now = {**start, "W": start["W"] + jnp.asarray(rng.standard_normal((1, 4)))}
+            pseudo = PseudoNetwork(net)
+            at = {**pseudo.around(start), "W": now["W"]}
+            total += float(jnp.mean(jnp.abs(net.apply(now, X) - pseudo.apply(at, X))))
+            befores.append(net.pre_activations(start, X)[0])
+            nows.append(net.pre_activations(now, X)[0])
+            a.append(start["a"][:, 0])
+            flips += float(jnp.mean((befores[-1] >= 0) != (nows[-1] >= 0))) / 6
+        found = coupling.coupling(jnp.hstack(befores), jnp.hstack(nows), jnp.hstack(a))
+        assert float(found["neurons"]) == pytest.approx(total, rel=1e-10)
+        assert float(found["flips"]) == pytest.approx(flips)
+
+
+def test_small_moves_flip_gates_with_the_density_at_zero() -> None:
+    """Normal pre-activations of deviation .7, moves of at most 1 % of it: deviations of second order."""
+    rng = np.random.default_rng(1)
+    m = 400_000
+    z, a = 0.7 * rng.standard_normal((1, m)), rng.standard_normal(m)
+    moved = 0.05 * a[None, :] * rng.random((1, m))
+    expected = coupling.first_order(moved, a, np.array([0.7]))
+    with float64():
+        found = coupling.coupling(jnp.asarray(z), jnp.asarray(z + moved), jnp.asarray(a))
+    count = expected["flips"] * m
+    for name in ("flips", "gradients", "neurons"):
+        assert float(found[name]) == pytest.approx(expected[name], rel=5 * 2.0 / np.sqrt(count)), name
+
+
+def test_gates_of_now_give_the_network_and_gates_of_the_start_the_pseudo_network() -> None:
+    trial = _trial(passes=30)
+    net = learners.network(3, 12)
+    run = learners.descend(trial, net, trial.rows, 12, rate=0.5)
+    X = trial.rows.X_test
+    own = np.asarray(net.apply(run.params, jnp.asarray(X)))[:, 0]
+    assert np.allclose(coupling._with_gates(run, X, (False, False)), own, atol=1e-4)
+    pseudo = PseudoNetwork(net)
+    at = {**pseudo.around(run.start), **{name: run.params[name] for name in net.trained_names}}
+    assert np.allclose(
+        coupling._with_gates(run, X, (True, True)), np.asarray(pseudo.apply(at, jnp.asarray(X)))[:, 0], atol=1e-4
+    )
+
+
+def test_criteria_of_order_and_powers() -> None:
+    x = np.array([1.0, 2.0, 4.0])
+    measured = Evidence(Curve("a", x, x**-0.5), Curve("b", x, 3 * x**-0.25))
+    assert learners.Falling().statistic(measured, measured) == pytest.approx(-0.25)
+    assert learners.Powers((("a", -0.5), ("b", 0.0)), 0.1).statistic(measured, measured) == pytest.approx(0.25)
+    ahead = learners.Ahead("a").statistic(measured, measured)
+    assert ahead == pytest.approx(1 / 3)
+    assert learners.Ahead("b").statistic(measured, measured) == pytest.approx(3 * 4.0**0.25)
