@@ -308,3 +308,30 @@ def test_an_unknown_optimizer_is_refused():
         inspect.unwrap(curve_of_energies)(spectrum, Y**2, learning_rate=0.1, steps=1, optimizer="adam")
     with pytest.raises(UsageError, match="optimizer must be 'gd', 'flow' or 'momentum'; 'adam' came"):
         inspect.unwrap(theory.test_curve)(spectrum, H, Y, learning_rate=0.1, steps=np.array([1]), optimizer="adam")
+
+
+@pytest.mark.parametrize("optimizer", ["gd", "momentum"])
+def test_the_movement_is_that_of_weights_that_descend(optimizer):
+    """Descent on the weights of a linear model whose features have the kernel, step by step."""
+    rng = np.random.default_rng(0)
+    features, Y = rng.standard_normal((7, 12)), rng.standard_normal((7, 2))
+    spectrum = theory.spectrum(features @ features.T)
+    rate, beta = 0.9 / spectrum.values[0], 0.5 if optimizer == "momentum" else 0.0
+    W, velocity, moved = np.zeros((12, 2)), np.zeros((12, 2)), [0.0]
+    for _ in range(40):
+        velocity = beta * velocity - rate * features.T @ (features @ W - Y)
+        W = W + velocity
+        moved.append(np.linalg.norm(W))
+    energies = spectrum.project(Y) ** 2
+    found = theory.movement(spectrum, energies, learning_rate=rate, steps=40, optimizer=optimizer, momentum=beta)
+    np.testing.assert_allclose(found, moved, rtol=1e-12, atol=1e-14)
+    late = theory.movement(spectrum, energies, learning_rate=rate, steps=np.array([10**9]))
+    assert late[0] == pytest.approx(np.sqrt(np.sum(Y * np.linalg.solve(features @ features.T, Y))), rel=1e-10)
+
+
+def test_directions_at_rounding_do_not_move_the_weights():
+    spectrum = theory.spectrum(np.ones((4, 4)))
+    y = np.array([1.0, -1.0, 1.0, 1.0])
+    found = theory.movement(spectrum, spectrum.project(y) ** 2, learning_rate=0.25, steps=np.array([1, 100]))
+    # Along the ones: (y.1)^2 / 4 over the eigenvalue 4, reached in one step.
+    np.testing.assert_allclose(found, 0.5, rtol=1e-12)

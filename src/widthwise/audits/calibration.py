@@ -127,6 +127,63 @@ class Record:
         return (None, None) if unchecked or foreign else (predicted, measured)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """How far predictions of a kind were off on record, beside one that was made.
+
+    Attributes:
+        quantity: which.
+        predicted: the prediction; None where it is beyond what the record checked.
+        relative: whether deviations are |predicted / measured - 1|; else they are differences of error shares.
+        median: median deviation on the sets of the report; None where half of the networks were not there when they stopped.
+        ninety: nine in ten deviations are at most this; None where more than one in ten were not.
+        sets: data sets behind it.
+        rows: trainings behind it.
+        missed: of these, how many had not got there when their training stopped.
+        laziness: predicted movement of the first layer over the root of the width of the record's networks; None for quantities
+            that have none.
+        lazy: whether that is at most 1/4; the deviations are those of rows on the same side.
+    """
+
+    quantity: Quantity
+    predicted: float | None
+    relative: bool
+    median: float | None
+    ninety: float | None
+    sets: int
+    rows: int
+    missed: int
+    laziness: float | None = None
+    lazy: bool | None = None
+
+
+def recorded(quantity: Quantity, predicted: float, *, movement: float | None = None) -> Recorded:
+    """Set a prediction beside its record.
+
+    Args:
+        quantity: which.
+        predicted: the prediction.
+        movement: for numbers of steps, the predicted distance of the first layer from its start at that step.
+    """
+    found = record()
+    laziness = None if movement is None else movement / math.sqrt(found.width)
+    lazy = None if laziness is None else laziness <= LAZY
+    seen = found.band(quantity, lazy=lazy)
+    beyond = quantity == "steps_10" and predicted > found.checked
+    return Recorded(
+        quantity=quantity,
+        predicted=None if beyond else predicted,
+        relative=seen.relative,
+        median=_finite(seen.median),
+        ninety=_finite(seen.ninety),
+        sets=seen.sets,
+        rows=seen.rows,
+        missed=seen.missed,
+        laziness=laziness,
+        lazy=lazy,
+    )
+
+
 def deviation(predicted: float, measured: float | None, *, relative: bool) -> float:
     """How far a prediction is off; infinite where there is nothing measured to hold it against."""
     if measured is None:
@@ -164,3 +221,7 @@ def band(quantity: Quantity, *, lazy: bool | None = None) -> Band:
 def quantile(values: list[float], share: float) -> float:
     """The smallest value that at least this share of all values does not exceed."""
     return float(np.sort(values)[math.ceil(share * len(values)) - 1])
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from widthwise import theory
 from widthwise.audits.baselines import HeldOut
+from widthwise.audits.calibration import recorded
 from widthwise.audits.result import Baseline, Generalisation, LabelComplexity
 from widthwise.audits.score import balanced, row_losses, score
 from widthwise.audits.targets import predictions
@@ -175,6 +176,7 @@ def generalisation(
         confusion = tuple(tuple(int(c) for c in row) for row in table)
     else:
         r2 = 1.0 - float(losses.sum() / np.sum((ds.y - ds.y.mean()) ** 2))
+    nested = score(ds, losses)
     return Generalisation(
         metric="error rate" if ds.task == "classification" else "RMSE",
         kernel=repr(KERNEL),
@@ -193,6 +195,7 @@ def generalisation(
         complexity=complexity,
         residual=chosen.residual,
         condition=chosen.condition,
+        recorded=(recorded("test_error_alone", nested.value),) if ds.task == "classification" else (),
     )
 
 

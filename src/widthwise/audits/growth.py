@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from widthwise import theory
+from widthwise.audits.calibration import recorded
 from widthwise.audits.generalisation import KERNEL, Chosen
 from widthwise.audits.result import Growth
 from widthwise.datasets import Dataset, stratified_rows
@@ -45,10 +46,11 @@ def growth(ds: Dataset, chosen: Chosen, Y: Float[np.ndarray, "n k"], *, folds: i
     numbers = np.concatenate([curve.error, curve.low, curve.high, [risk.value, curve.noise_floor]])
     if not np.all(np.isfinite(numbers)) or not np.all(curve.error > 0):
         return None
+    error = [float(v) for v in curve.error]
     return Growth(
         rows=len(rows),
         sizes=tuple(int(size) for size in sizes),
-        error=tuple(float(v) for v in curve.error),
+        error=tuple(error),
         low=tuple(float(v) for v in curve.low),
         high=tuple(float(v) for v in curve.high),
         extrapolated=tuple(bool(v) for v in curve.extrapolated),
@@ -59,4 +61,8 @@ def growth(ds: Dataset, chosen: Chosen, Y: Float[np.ndarray, "n k"], *, folds: i
         generalised=float(risk.value),
         measured=float(np.mean(np.sum((Y - chosen.held_out) ** 2, axis=1))),
         measured_rows=ds.n - round(ds.n / folds),
+        recorded=(
+            recorded("error_2n", error[FACTORS.index(2.0)]),
+            recorded("error_4n", error[FACTORS.index(4.0)]),
+        ),
     )

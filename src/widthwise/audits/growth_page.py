@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from widthwise.audits.calibration_page import on_record
 from widthwise.audits.result import Growth
 from widthwise.audits.wording import count, percent, quantity
 from widthwise.pages import Block, Column, Curves, Details, Line, Table, Text
@@ -49,7 +50,12 @@ def growth(found: Growth | None) -> tuple[Block, ...]:
         ),
         caption=f"At the chosen ridge; all but the first on {count(found.rows)} rows",
     )
-    return (Text(text=sentence(found)), figure, Details(title="Risk from the training data alone", blocks=(table,)))
+    return (
+        Text(text=sentence(found)),
+        figure,
+        *on_record(found.recorded),
+        Details(title="Risk from the training data alone", blocks=(table,)),
+    )
 
 
 def sentence(found: Growth) -> str:

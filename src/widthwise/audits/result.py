@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from widthwise.audits.calibration import Recorded
 from widthwise.audits.table import Finding, GroupCheck, HoldOut, Recommended, Score, TimeCheck
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class Speed:
         captured: share of the labels' squared norm in that many leading eigenvectors.
         captured_shuffled: the same, mean over all permutations.
         estimates: numbers above that were estimated, with their errors; empty where a whole spectrum was computed.
+        recorded: steps to one half and one tenth beside the record of such predictions, with the predicted movement.
     """
 
     learning_rate: float
@@ -131,6 +133,7 @@ class Speed:
     captured_shuffled: tuple[float, ...]
     half_lives: tuple[float | None, ...] = ()
     estimates: tuple[Estimate, ...] = ()
+    recorded: tuple[Recorded, ...] = ()
 
     @property
     def ratios(self) -> tuple[float | None, ...]:
@@ -202,6 +205,7 @@ class Growth:
         generalised: generalised cross-validation beside it: the same number where all rows have the same leverage.
         measured: mean square error of the nested predictions, the number that the curve should pass through.
         measured_rows: training rows behind it.
+        recorded: errors at twice and four times the rows beside the record of such predictions.
     """
 
     rows: int
@@ -217,6 +221,7 @@ class Growth:
     generalised: float
     measured: float
     measured_rows: int
+    recorded: tuple[Recorded, ...] = ()
 
     def gain(self, factor: int) -> tuple[float, float, float]:
         """Predicted error at `factor` times the rows over that at these rows, with the ends of its band."""
@@ -253,6 +258,7 @@ class Generalisation:
         loo_balanced: leave-one-out error in the same way.
         groups: leave-group-out beside leave-one-out, where groups are named or rows repeat.
         time: the future predicted from the past, where a time is named.
+        recorded: the nested error beside the record of errors predicted from training rows alone; classes only.
     """
 
     metric: Literal["error rate", "RMSE"]
@@ -278,6 +284,7 @@ class Generalisation:
     loo_balanced: float | None = None
     groups: GroupCheck | None = None
     time: TimeCheck | None = None
+    recorded: tuple[Recorded, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -415,6 +422,7 @@ class Verification:
         runs: the trainings.
         band: largest gap that is called agreement.
         predicted_balanced: predicted held-out error at the last step over classes, where they are imbalanced.
+        recorded: the predicted held-out error beside the record of such predictions; classes only.
     """
 
     n: int
@@ -428,6 +436,7 @@ class Verification:
     runs: tuple[Run, ...]
     band: float
     predicted_balanced: float | None = None
+    recorded: tuple[Recorded, ...] = ()
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from widthwise.audits import growth_page, large_page, verdict
+from widthwise.audits import calibration_page, growth_page, large_page, verdict
 from widthwise.audits.dependence_sections import group_blocks, time_blocks
 from widthwise.audits.result import DataSummary, Generalisation, Speed, Verification
 from widthwise.audits.table import Recommended, Score
@@ -100,6 +100,7 @@ def speed_section(data: DataSummary, speed: Speed) -> Section:
                 "the range of the kernel, as where rows coincide and their labels differ."
             ),
         )
+    blocks.extend(calibration_page.on_record(speed.recorded))
     blocks.extend(large_page.estimates(speed.estimates))
     return Section(
         title="How fast will a wide network fit it?",
@@ -166,6 +167,7 @@ def generalisation_section(data: DataSummary, found: Generalisation) -> Section:
         blocks.extend(time_blocks(found.time, data.task == "classification"))
     if found.confusion is not None:
         blocks.append(_confusion(data, found))
+    blocks.extend(calibration_page.on_record(found.recorded))
     blocks.extend(growth_page.growth(found.growth))
     blocks.append(_below_the_fold(data, found))
     blocks.extend(large_page.estimates((*found.complexity.estimates, *found.estimates)))
@@ -272,6 +274,7 @@ def check_section(data: DataSummary, verified: Verification | None) -> Section:
         )
     if verified.predicted_errors:
         blocks.append(_held_out(data, verified))
+        blocks.extend(calibration_page.on_record(verified.recorded))
     blocks.append(_runs(data, verified))
     return Section(title=heading, lead=lead, blocks=tuple(blocks), key="check")
 

@@ -8,10 +8,13 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from widthwise import theory
+from widthwise.audits.calibration import Quantity, Recorded, recorded
 from widthwise.audits.result import Curve, Speed
 from widthwise.theory.dynamics import curve_of_energies
 
 FRACTIONS = (0.5, 0.1, 0.01)
+# Fractions whose steps are on record.
+ON_RECORD: tuple[Quantity, ...] = ("steps_50", "steps_10")
 # A curve is drawn until the shuffled labels are fitted to one percent, and at most this far.
 LONGEST_CURVE = 10**7
 POINTS = 160
@@ -84,7 +87,20 @@ def answer(
         ),
         captured=tuple(float(v) for v in captured),
         captured_shuffled=tuple(float(v) for v in captured_shuffled),
+        recorded=_recorded(spectrum, energies, rate, reached[0]),
     )
+
+
+def _recorded(
+    spectrum: theory.Spectrum, energies: Float[np.ndarray, "m k"], rate: float, steps: list[int | None]
+) -> tuple[Recorded, ...]:
+    """Steps beside their record, on the side of the lazy regime where the predicted movement puts them."""
+    found = []
+    for quantity, k in zip(ON_RECORD, steps, strict=False):
+        if k is not None:
+            moved = float(theory.movement(spectrum, energies, learning_rate=rate, steps=np.array([k]))[0])
+            found.append(recorded(quantity, float(k), movement=moved))
+    return tuple(found)
 
 
 def spaced(last: int) -> Int[np.ndarray, " t"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from widthwise.audits.calibration import record
 from widthwise.audits.result import DataSummary, Generalisation, Labels, Speed, Verification
 from widthwise.audits.table import HoldOut, Score
 from widthwise.audits.wording import between, count, percent, quantity, rate, span, steps
@@ -45,7 +46,15 @@ def fitting(speed: Speed) -> str:
         compare = f"shuffled labels take **{quantity(ratio)} times** as long"
     else:
         compare = "shuffled labels take about as long, so the labels follow nothing that this kernel sees"
-    return f"**Speed.** A wide network brings the residual to {fraction} in **{count(reached)} steps**; {compare}."
+    far = next((r for r in speed.recorded if r.quantity == ("steps_50", "steps_10")[place] and r.lazy is False), None)
+    slower = (
+        ""
+        if far is None
+        else f" (at least, at width {count(record().width)}: it is predicted to leave the lazy regime on the way)"
+    )
+    return (
+        f"**Speed.** A wide network brings the residual to {fraction} in **{count(reached)} steps**{slower}; {compare}."
+    )
 
 
 def generalising(found: Generalisation) -> str:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from widthwise import theory
 from widthwise._checks import enough_memory
+from widthwise.audits.calibration import recorded
 from widthwise.audits.result import Curve, Run, Verification
 from widthwise.audits.score import balanced, class_counts, imbalanced, row_losses, score
 from widthwise.audits.speed import spaced
@@ -125,6 +126,7 @@ def verification(trial: Trial, *, advance: Callable[[float, str], None], pause: 
             for seed in SEEDS:
                 runs.append(_run(trial, width, seed, "true" if labels == "true" else "shuffled", pause))
                 advance(width / total, f"training width {width}")
+    predicted = _errors(trial, trial.predicted.predictions) or ()
     return Verification(
         n=trial.ds.n,
         held_out=trial.held_ds.n,
@@ -133,10 +135,11 @@ def verification(trial: Trial, *, advance: Callable[[float, str], None], pause: 
         true=_thinned(trial.true_curve.relative),
         shuffled=_thinned(trial.shuffled_curve.relative),
         watched=tuple(int(k) for k in trial.watched),
-        predicted_errors=_errors(trial, trial.predicted.predictions) or (),
+        predicted_errors=predicted,
         predicted_balanced=_balanced(trial, trial.predicted.predictions[-1]),
         runs=tuple(runs),
         band=BAND,
+        recorded=(recorded("test_error", predicted[-1]),) if predicted and trial.ds.task == "classification" else (),
     )
 
 

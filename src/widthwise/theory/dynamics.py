@@ -325,6 +325,44 @@ def half_lives(
         return np.asarray(np.where(rate < 0.0, np.log(2.0) / -np.minimum(rate, -0.0), np.inf))
 
 
+def movement(
+    spectrum: Spectrum,
+    energies: Float[np.ndarray, "n k"],
+    *,
+    learning_rate: float,
+    steps: int | Int[np.ndarray, " t"],
+    optimizer: Optimizer = "gd",
+    momentum: float = 0.0,
+) -> Float[np.ndarray, " t"]:
+    r"""Distance of the weights of an infinitely wide network from their start.
+
+    .. math:: \|W(k) - W(0)\|_F^2 = \sum_i \frac{(1 - (1 - \eta\lambda_i)^k)^2}{\lambda_i}(v_i^\top y)^2,
+
+    which rises to :math:`y^\top K^{-1} y`. It does not depend on the width m: over :math:`\sqrt m` it says how lazy a network
+    of that width is predicted to be.
+
+    Args:
+        spectrum: of the kernel matrix of the training rows.
+        energies: squared projections of the labels, as for `steps_to`.
+        learning_rate: rate on the summed loss.
+        steps: number of steps (all from zero on), or the numbers wanted.
+        optimizer: as for `training_curve`.
+        momentum: beta of the heavy ball.
+
+    Raises:
+        UsageError: if the rate is not positive, a step negative, the optimizer unknown or the momentum outside [0, 1).
+
+    References:
+        :cite:t:`arora2019`, lemma 5.3, without its error terms.
+    """
+    positive(learning_rate, "learning_rate")
+    known(optimizer, momentum)
+    kept = slice(spectrum.rank)
+    values = spectrum.values[kept]
+    done = fitted(learning_rate * values, step_numbers(steps), optimizer, momentum)
+    return np.asarray(np.sqrt(done**2 @ (energies[kept].sum(axis=1) / values)))
+
+
 def worst_labels(spectrum: Spectrum) -> Float[np.ndarray, " n"]:
     """Labels that are fitted last: the eigenvector of the smallest eigenvalue, scaled to the norm of -1/+1 labels."""
     return np.asarray(np.asarray(spectrum.vectors)[:, -1] * np.sqrt(len(spectrum.values)))
