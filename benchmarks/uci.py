@@ -233,7 +233,7 @@ def support_vectors(X: np.ndarray, y: np.ndarray, Z: np.ndarray) -> np.ndarray:
 
 
 def forest(X: np.ndarray, y: np.ndarray, Z: np.ndarray) -> np.ndarray:
-    """Settings out of bag, of 100 trees; the best with 300."""
+    """Settings out of bag, of 60 trees; the best with 300."""
     from sklearn.ensemble import RandomForestClassifier
 
     d = X.shape[1]
@@ -242,7 +242,7 @@ def forest(X: np.ndarray, y: np.ndarray, Z: np.ndarray) -> np.ndarray:
         for m in (1, max(1, round(d**0.5)), max(1, d // 3), d)
         for s in (1, 2, 5)
     ]
-    out = [RandomForestClassifier(100, oob_score=True, random_state=0, **g).fit(X, y).oob_score_ for g in grid]
+    out = [RandomForestClassifier(60, oob_score=True, random_state=0, **g).fit(X, y).oob_score_ for g in grid]
     return np.asarray(RandomForestClassifier(300, random_state=0, **grid[int(np.argmax(out))]).fit(X, y).predict(Z))
 
 
@@ -250,7 +250,7 @@ def boosting(X: np.ndarray, y: np.ndarray, Z: np.ndarray) -> np.ndarray:
     """Two sizes of trees, six numbers of iterations each along the same fit."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    counts = (10, 20, 40, 70, 100, 150)
+    counts = (5, 10, 20, 40, 70, 100)
 
     def made(leaves: int, iterations: int) -> Any:
         return HistGradientBoostingClassifier(

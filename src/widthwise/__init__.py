@@ -17,9 +17,12 @@ _NAMES = {
     "LabelNoiseDetector": "widthwise.estimators.label_noise",
     "NTKClassifier": "widthwise.estimators.kernel_ridge",
     "NTKClassifierCV": "widthwise.estimators.kernel_ridge_cv",
+    "NTKFeatures": "widthwise.estimators.features",
     "NTKGaussianProcessRegressor": "widthwise.estimators.gaussian_process",
     "NTKRegressor": "widthwise.estimators.kernel_ridge",
     "NTKRegressorCV": "widthwise.estimators.kernel_ridge_cv",
+    "ReLUNetworkClassifier": "widthwise.estimators.network",
+    "ReLUNetworkRegressor": "widthwise.estimators.network",
     "audit": "widthwise.audits.workflow",
     "conditions": "widthwise.audits.conditions",
     "load": "widthwise.datasets.sources",
@@ -61,10 +64,12 @@ if TYPE_CHECKING:
     from widthwise.audits.workflow import audit
     from widthwise.datasets.dataset import Dataset
     from widthwise.datasets.sources import load
+    from widthwise.estimators.features import NTKFeatures
     from widthwise.estimators.gaussian_process import NTKGaussianProcessRegressor
     from widthwise.estimators.kernel_ridge import NTKClassifier, NTKRegressor
     from widthwise.estimators.kernel_ridge_cv import NTKClassifierCV, NTKRegressorCV
     from widthwise.estimators.label_noise import LabelNoiseDetector
+    from widthwise.estimators.network import ReLUNetworkClassifier, ReLUNetworkRegressor
     from widthwise.sweeps.sweep import sweep
     from widthwise.training.descent import train
 
@@ -75,9 +80,12 @@ __all__ = [
     "LabelNoiseDetector",
     "NTKClassifier",
     "NTKClassifierCV",
+    "NTKFeatures",
     "NTKGaussianProcessRegressor",
     "NTKRegressor",
     "NTKRegressorCV",
+    "ReLUNetworkClassifier",
+    "ReLUNetworkRegressor",
     "__version__",
     "atlas",
     "audit",

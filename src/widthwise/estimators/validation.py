@@ -31,7 +31,14 @@ def training_rows(estimator: BaseEstimator, X: Any, *, least: int = 2) -> Float[
 
 
 def training_data(
-    estimator: BaseEstimator, X: Any, y: Any, *, multi_output: bool = False, numeric: bool = True, least: int = 2
+    estimator: BaseEstimator,
+    X: Any,
+    y: Any,
+    *,
+    multi_output: bool = False,
+    numeric: bool = True,
+    least: int = 2,
+    reset: bool = True,
 ) -> tuple[Float[np.ndarray, "n d"], Any]:
     """Rows and targets to fit, of equal number; sets what `training_rows` sets.
 
@@ -42,6 +49,7 @@ def training_data(
         multi_output: whether there may be several outputs.
         numeric: whether targets are numbers, returned as float64.
         least: fewest rows.
+        reset: whether these rows say what columns there are, or must have those of the first call.
     """
     if y is None:
         raise ValueError(
@@ -56,6 +64,7 @@ def training_data(
         ensure_min_samples=least,
         multi_output=multi_output,
         y_numeric=numeric,
+        reset=reset,
     )
     if numeric:
         targets = np.asarray(targets, dtype=np.float64)
