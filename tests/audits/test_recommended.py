@@ -95,20 +95,36 @@ def run(snippet, ds, names):
     return [place[name] for name in names]
 
 
+@pytest.mark.parametrize("name", ["scikit-learn", "PyTorch"])
 @pytest.mark.parametrize(
     ("classes", "scale", "tau"), [(0, "standardise", 0.5), (2, "unit", 0.0), (3, "unit", 1.0), (3, "none", 1.0)]
 )
-def test_the_code_for_scikit_learn_prepares_trains_and_arrives_where_predicted(classes, scale, tau):
+def test_the_code_to_paste_prepares_trains_and_arrives_where_predicted(classes, scale, tau, name):
+    if name == "PyTorch":
+        pytest.importorskip("torch", reason="PyTorch is no part of the tests' environment")
     ds, features, Y, code = rows(40, classes, scale, tau)
     several = [recommended.standard(features.X, Y, code, width=512, seed=seed) for seed in range(4)]
-    text = next(s for s in several[0].snippets if s.name == "scikit-learn")
+    text = next(s for s in several[0].snippets if s.name == name)
     Z, targets, loss = run(text, ds, ("Z", "Y", "loss"))
-    assert np.allclose(Z, features.X, rtol=1e-12, atol=1e-12)
-    assert np.allclose(targets, Y, rtol=1e-12, atol=1e-12)
+    # PyTorch's arrays are of single precision.
+    close = {"rtol": 1e-6, "atol": 1e-6} if name == "PyTorch" else {"rtol": 1e-12, "atol": 1e-12}
+    assert np.allclose(np.asarray(Z), features.X, **close)
+    assert np.allclose(np.asarray(targets), Y, **close)
     # Another draw of the same start: within four of its standard deviations from the mean of four of ours.
     ends = np.sqrt([s.measured / s.start for s in several])
     assert abs(np.sqrt(loss / several[0].start) - ends.mean()) <= 4 * ends.std(ddof=1) * np.sqrt(1 + 1 / 4)
     assert ends.std(ddof=1) < 0.03
+
+
+def test_the_code_scales_constant_columns_and_columns_of_any_size_as_the_audit_does():
+    X = np.column_stack(
+        [np.full(30, 0.1), np.random.default_rng(0).normal(size=(30, 2)) * [1e-9, 1e9], np.arange(30.0)]
+    )
+    features = prepare(X, scale="standardise", tau=0.5)
+    code = snippets.Preparation(scale="standardise", tau=0.5, classes=0, centred=True).code()
+    place = {"X": X, "y": np.arange(30.0)}
+    exec(compile(code, "code", "exec"), place)  # noqa: S102 - that is the point
+    np.testing.assert_allclose(place["Z"], features.X, rtol=1e-12, atol=1e-12)
 
 
 def test_the_code_for_widthwise_arrives_where_measured():

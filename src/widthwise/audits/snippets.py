@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from widthwise.audits.table import Snippet
-from widthwise.datasets import Dataset, Features, resolve_scale
+from widthwise.datasets import Dataset, Features
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,21 +28,15 @@ class Preparation:
     @classmethod
     def of(cls, ds: Dataset, features: Features, *, coding: str) -> Preparation:
         """That of a data set and its scaled rows."""
-        if any(step.startswith("each of") for step in features.steps):
-            scale = resolve_scale("standardise", ds.kind)
-        elif any("norm 1" in step for step in features.steps):
-            scale = "unit"
-        else:
-            scale = "none"
-        return cls(scale=scale, tau=features.tau, classes=len(ds.classes), centred=coding == "centred")
+        return cls(scale=features.scale, tau=features.tau, classes=len(ds.classes), centred=coding == "centred")
 
     def code(self) -> str:
         """Lines that turn X, a matrix of numbers, and y into Z and Y."""
         lines = ["import numpy as np", "", "Z = np.array(X, dtype=float)  # rows of numbers, categories one-hot"]
         lines += {
             "standardise": [
-                "deviation = Z.std(axis=0)",
-                "Z = (Z - Z.mean(axis=0)) / np.where(deviation > 0, deviation, 1)",
+                "varies = Z.max(axis=0) > Z.min(axis=0)  # a constant column becomes zeros",
+                "Z = (Z - Z.mean(axis=0)) * varies / np.where(varies, Z.std(axis=0), 1)",
             ],
             "unit": [],
             "none": [],

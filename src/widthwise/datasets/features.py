@@ -29,11 +29,13 @@ class Features:
         X: the scaled features; p = d, or d + 1 where a constant coordinate was appended (the last column).
         steps: what was done, in words, in order.
         tau: size of the constant coordinate, relative to the row norm it joins; 0.0 where none was appended.
+        scale: as asked for.
     """
 
     X: Float[np.ndarray, "n p"]
     steps: tuple[str, ...]
     tau: float
+    scale: Literal["standardise", "unit", "none"]
 
 
 def resolve_scale(scale: Scale, kind: Kind) -> Literal["standardise", "unit", "none"]:
@@ -114,7 +116,7 @@ def prepare(
     if scale != "none":
         rows = _unit(rows, tau)
         steps.append("rows brought to Euclidean norm 1")
-    return Features(X=rows, steps=tuple(steps) or ("values as they are",), tau=float(tau))
+    return Features(X=rows, steps=tuple(steps) or ("values as they are",), tau=float(tau), scale=scale)
 
 
 def _words(scale: str, tau: float) -> str:
