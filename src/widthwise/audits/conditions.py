@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,15 +15,16 @@ from jaxtyping import Float, Int
 from widthwise import theory
 from widthwise._checks import available_memory, count, enough_memory
 from widthwise.audits.installation import versions
+from widthwise.audits.report import Report
 from widthwise.datasets import Scale, load, prepare, resolve_scale, stratified_rows
-from widthwise.errors import DataError, UsageError
+from widthwise.errors import UsageError
 from widthwise.kernels import HInf
 from widthwise.pages.progress import Progress
 from widthwise.training import measured_width
 from widthwise.training.measured_width import largest_width
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+    from widthwise.pages import Page
 
 SCHEMA: Literal["widthwise/conditions/1"] = "widthwise/conditions/1"
 FEWEST_ROWS = 2
@@ -138,7 +138,7 @@ class ConditionsSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConditionsResult:
+class ConditionsResult(Report):
     """Published width conditions on one data set.
 
     Attributes:
@@ -174,54 +174,10 @@ class ConditionsResult:
     unmeasured: str = ""
     versions: dict[str, str] = field(default_factory=dict)
 
-    def to_json(self, path: str | Path | None = None) -> str:
-        """The result as JSON of schema `widthwise/conditions/1`, also written to `path` when one is given."""
-        from widthwise.pages.files import write_atomically  # noqa: PLC0415
-
-        text = adapter().dump_json(self, indent=1).decode() + "\n"
-        if path is not None:
-            write_atomically(Path(path), text)
-        return text
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> ConditionsResult:
-        """Read what `to_json` wrote.
-
-        Raises:
-            DataError: if the text is not a result of this schema.
-        """
-        from pydantic import ValidationError  # noqa: PLC0415
-
-        try:
-            return adapter().validate_json(text)
-        except ValidationError as failure:
-            first = failure.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"the JSON must follow {SCHEMA}; at {where or 'the top'}: {first['msg']}") from None
-
-    def to_html(self, path: str | Path | None = None) -> str:
-        """The result as one self-contained HTML page, also written to `path` when one is given."""
+    def _page(self) -> Page:
         from widthwise.audits.conditions_page import page  # noqa: PLC0415
-        from widthwise.pages.files import write_atomically  # noqa: PLC0415
-        from widthwise.pages.html import to_html  # noqa: PLC0415
 
-        text = to_html(page(self))
-        if path is not None:
-            write_atomically(Path(path), text)
-        return text
-
-    def _repr_html_(self) -> str:
-        from widthwise.audits.conditions_page import page  # noqa: PLC0415
-        from widthwise.pages.html import fragment  # noqa: PLC0415
-
-        return fragment(page(self))
-
-
-def adapter() -> TypeAdapter[ConditionsResult]:
-    """The reader and writer of the JSON layout; also the source of its schema."""
-    from pydantic import TypeAdapter  # noqa: PLC0415
-
-    return TypeAdapter(ConditionsResult)
+        return page(self)
 
 
 def conditions(

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from widthwise import theory
-from widthwise.audits.result import Conflict, Labels
+from widthwise.audits.doubts import Conflict, Labels
 from widthwise.audits.suspects import suspects
 from widthwise.audits.table import Score
 from widthwise.datasets import Dataset

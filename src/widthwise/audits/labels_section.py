@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from widthwise.audits import verdict
-from widthwise.audits.result import DataSummary, Labels, Suspect
+from widthwise.audits.doubts import Labels, Suspect
+from widthwise.audits.result import DataSummary
 from widthwise.audits.wording import between, count, percent, quantity, rate
 from widthwise.pages import Block, Column, Counts, Details, Histogram, Mark, Picture, Pictures, Section, Table, Text
 

@@ -6,10 +6,10 @@ import shlex
 from dataclasses import fields
 
 from widthwise.audits import large_page
+from widthwise.audits.check_section import check_section
 from widthwise.audits.labels_section import floor, labels_section
 from widthwise.audits.result import AuditResult, DataSummary, Settings
 from widthwise.audits.sections import (
-    check_section,
     generalisation_section,
     speed_section,
     width_section,

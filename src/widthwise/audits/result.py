@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from widthwise.audits.calibration import Recorded
+from widthwise.audits.doubts import Labels
+from widthwise.audits.report import Report
 from widthwise.audits.table import Finding, GroupCheck, HoldOut, Recommended, Score, TimeCheck
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+    from widthwise.pages import Page
 
 SCHEMA: Literal["widthwise/audit/1"] = "widthwise/audit/1"
 
@@ -288,100 +290,6 @@ class Generalisation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Neighbour:
-    """A row that speaks against the label of a suspect.
-
-    Attributes:
-        row: number in the source, from zero.
-        label: as given.
-        distance: between the two rows as scaled.
-        id: value of the column that names the rows; None without one.
-        image: pixels in [0, 1] where rows are images and the suspect is among the first.
-    """
-
-    row: int
-    label: str
-    distance: float
-    id: str | None = None
-    image: tuple[tuple[float | tuple[float, ...], ...], ...] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Suspect:
-    """A row whose label deserves a look.
-
-    Attributes:
-        row: number in the source, from zero.
-        label: as given.
-        suggested: what the other rows predict.
-        margin: negative where the prediction prefers another label; for regression minus the residual in robust
-            standard deviations.
-        image: pixels in [0, 1] where rows are images and this row is among the first.
-        id: value of the column that names the rows; None without one.
-        neighbours: nearest rows that speak against the label and are not suspects themselves; of the first thousand suspects.
-    """
-
-    row: int
-    label: str
-    suggested: str
-    margin: float
-    image: tuple[tuple[float | tuple[float, ...], ...], ...] | None = None
-    id: str | None = None
-    neighbours: tuple[Neighbour, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conflict:
-    """Rows of equal features and different targets."""
-
-    rows: tuple[int, ...]
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Labels:
-    """Which labels deserve a look.
-
-    Attributes:
-        suspects: rows that disagree with their held-out prediction, most doubtful first.
-        disagreement: share of such rows, an upper limit on label noise; its interval runs from the lower end for rows that
-            disagree clearly to the upper end for all of them (`theory.disagreement`).
-        separate: whether the classes separate by the test below; None for regression.
-        ambiguous: share of rows within a quarter of the median margin of zero; None for regression.
-        explained: share of label variance that held-out scores explain.
-        confident: share of the suspects that lie far on the other side of the boundary; None for regression.
-        conflicts: groups of rows with equal features and different targets, the first fifty.
-        conflict_rows: rows in all such groups.
-        floor: error that no model on these features can avoid on these rows.
-        duplicates: rows that repeat an earlier one.
-        margins: of every audited row, in the order of the rows; the lowest are the most doubtful.
-        margin_edges: bins of the histogram of margins.
-        margin_counts: rows in each bin.
-        identifier: column of the source that names the rows; empty without one.
-        noise: estimated share of wrong labels with its 90 % interval; None where it cannot be told from overlap, and for
-            regression.
-        noise_reason: why it can be told, or why not; empty for regression.
-    """
-
-    suspects: tuple[Suspect, ...]
-    disagreement: Score
-    separate: bool | None
-    ambiguous: float | None
-    explained: float
-    confident: float | None
-    conflicts: tuple[Conflict, ...]
-    conflict_rows: int
-    floor: float
-    duplicates: int
-    margins: tuple[float, ...]
-    margin_edges: tuple[float, ...]
-    margin_counts: tuple[int, ...]
-    identifier: str = ""
-    noise: Score | None = None
-    noise_reason: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Run:
     """One real training.
 
@@ -490,7 +398,7 @@ class Settings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditResult:
+class AuditResult(Report):
     """An audit of a labelled data set.
 
     Attributes:
@@ -523,43 +431,10 @@ class AuditResult:
     recommended: Recommended | None = None
     holdout: HoldOut | None = None
 
-    def to_json(self, path: str | Path | None = None) -> str:
-        """The result as JSON of schema `widthwise/audit/1`, also written to `path` when one is given."""
-        from widthwise.pages.files import write_atomically  # noqa: PLC0415
-
-        text = adapter().dump_json(self, indent=1).decode() + "\n"
-        if path is not None:
-            write_atomically(Path(path), text)
-        return text
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> AuditResult:
-        """Read what `to_json` wrote.
-
-        Raises:
-            DataError: if the text is not a result of this schema.
-        """
-        from pydantic import ValidationError  # noqa: PLC0415
-
-        from widthwise.errors import DataError  # noqa: PLC0415
-
-        try:
-            return adapter().validate_json(text)
-        except ValidationError as failure:
-            first = failure.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"the JSON must follow {SCHEMA}; at {where or 'the top'}: {first['msg']}") from None
-
-    def to_html(self, path: str | Path | None = None) -> str:
-        """The result as one self-contained HTML page, also written to `path` when one is given."""
+    def _page(self) -> Page:
         from widthwise.audits.page import page  # noqa: PLC0415
-        from widthwise.pages.files import write_atomically  # noqa: PLC0415
-        from widthwise.pages.html import to_html  # noqa: PLC0415
 
-        text = to_html(page(self))
-        if path is not None:
-            write_atomically(Path(path), text)
-        return text
+        return page(self)
 
     def suspects_csv(self) -> str:
         """Suspect rows as CSV with the rows that speak against them; see `audits.suspects`."""
@@ -578,16 +453,3 @@ class AuditResult:
         for name, text in contents.items():
             write_atomically(place / name, text)
         return place / "report.html", place / "audit.json", place / "suspects.csv"
-
-    def _repr_html_(self) -> str:
-        from widthwise.audits.page import page  # noqa: PLC0415
-        from widthwise.pages.html import fragment  # noqa: PLC0415
-
-        return fragment(page(self))
-
-
-def adapter() -> TypeAdapter[AuditResult]:
-    """The reader and writer of the JSON layout; also the source of its schema."""
-    from pydantic import TypeAdapter  # noqa: PLC0415
-
-    return TypeAdapter(AuditResult)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from widthwise.audits.result import Labels, Neighbour, Suspect
+from widthwise.audits.doubts import Labels, Neighbour, Suspect
 from widthwise.datasets import Dataset
 from widthwise.pages.cells import spreadsheet_safe
 

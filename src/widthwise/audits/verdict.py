@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from widthwise.audits.calibration import record
-from widthwise.audits.result import DataSummary, Generalisation, Labels, Speed, Verification
+from widthwise.audits.doubts import Labels
+from widthwise.audits.result import DataSummary, Generalisation, Speed, Verification
 from widthwise.audits.table import HoldOut, Score
 from widthwise.audits.wording import between, count, percent, quantity, rate, span, steps
 

@@ -126,7 +126,7 @@ def _printer(silent_to_the_end: bool) -> Any:
     """Print each answer as it comes, numbered as on the page."""
     from dataclasses import replace  # noqa: PLC0415
 
-    from widthwise.audits import labels_section, page, sections, table_sections  # noqa: PLC0415
+    from widthwise.audits import check_section, labels_section, page, sections, table_sections  # noqa: PLC0415
     from widthwise.pages import Section  # noqa: PLC0415
     from widthwise.pages.terminal import print_section  # noqa: PLC0415
 
@@ -163,7 +163,7 @@ def _printer(silent_to_the_end: bool) -> Any:
             case _:
                 found = [
                     (4, sections.width_section(data, speed[0], answer, settled[0])),
-                    (5, sections.check_section(data, answer)),
+                    (5, check_section.check_section(data, answer)),
                 ]
         for number, section in found:
             print_section(replace(section, title=f"{number}. {section.title}"), stream=sys.stdout)
