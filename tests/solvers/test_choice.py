@@ -320,6 +320,13 @@ def test_equal_rows_far_apart_in_a_large_kernel_are_found():
     assert coincident_rows(NTK(depth=2).operator(rows)) == ((0, 499),)
 
 
+def test_equal_rows_are_one_group_however_many_they_are():
+    rows = np.random.default_rng(0).standard_normal((1500, 3))
+    rows[100:1400] = rows[7]
+    found = coincident_rows(as_operator(rows @ rows.T))
+    assert found == ((7, *range(100, 1400)),)
+
+
 @pytest.mark.parametrize("ridge", [0.01, 1.0])
 def test_a_ridge_path_is_the_solution_at_every_ridge(ridge):
     K = spectrum_of(np.geomspace(1, 1e-4, 40))

@@ -14,7 +14,7 @@ from widthwise.errors import DataError, UsageError
 from widthwise.kernels import HInf
 
 FACTS = theory.WidthFacts(
-    n=100, merged=0, d=20, classes=2, lambda_0=0.1, lambda_rows=(), phi=0.5, phi_rows=(), gamma=0.25, gamma_rows=(),
+    n=100, merged=0, d=20, classes=2, lambda_0=0.1, lambda_rows=(), phi=0.5, phi_rows=(), norm=2.0, gamma=0.25, gamma_rows=(),
     depth=3, failure=0.1, accuracy=0.01, start=0.5,
 )  # fmt: skip
 LN = math.log(1000.0)
@@ -26,10 +26,12 @@ EXPECTED = {
     "zou2018": 1e52 * 3**38 / 0.5**8,
     "arora2019-dynamics": 1e14 / (1e-4 * 0.25 * 1e-4 * 1e-4),
     "oymak2019-smooth": 1e4 / 20,
+    "oymak2019-relu": 100 * 64 / 1e-4,
     "oymak2019-sphere": 1e8 / 8000,
     "su2019": 100 * math.log(100),
     "cao2019": 1e14,
     "song2019": 1e8 / 1e-4,
+    "song2019-properties": 1e4,
     "zou2019": 1e16 * 3**12 / 0.5**4,
     "zou2019-sgd": 1e34 * 3**12 / 0.5**4,
     "kawaguchi2019": 5.0,
@@ -90,6 +92,11 @@ def test_every_condition_names_its_source_year_and_how_well_it_is_known():
         assert str(condition.year) in condition.source
 
 
+def test_outputs_count_where_there_are_several():
+    several = {r.condition.key: r.log10_width for r in theory.width_conditions(dataclasses.replace(FACTS, classes=10))}
+    assert several["allen-zhu2018"] == pytest.approx(math.log10(10 * EXPECTED["allen-zhu2018"]), abs=1e-9)
+
+
 def test_widths_far_beyond_floating_point_stay_finite():
     rows = theory.width_conditions(dataclasses.replace(FACTS, n=10**6, phi=1e-30, lambda_0=1e-200, gamma=1e-100))
     assert all(math.isfinite(row.log10_width) for row in rows if row.log10_width is not None)
@@ -102,6 +109,7 @@ def test_facts_are_those_of_brute_force():
     found = measured(X, labels)
     assert found.lambda_0 == pytest.approx(np.linalg.eigvalsh(H)[0], rel=1e-9)
     assert found.phi == min(np.linalg.norm(X[i] - X[j]) for i in range(30) for j in range(i))
+    assert found.norm == pytest.approx(math.sqrt(np.linalg.eigvalsh(X @ X.T)[-1]), rel=1e-12)
     assert found.gamma == theory.margin(H, np.where(labels == 0, 1.0, -1.0)).value
     assert (found.n, found.merged, found.d, found.classes) == (30, 0, 4, 2)
 
@@ -193,7 +201,7 @@ def test_the_table_of_mnist_is_reproduced_from_its_own_three_numbers(n):
     """Section 4's table states lambda_0, phi and gamma to two digits; its widths follow from them to their one digit."""
     eigenvalue, separation, gamma = PILOT_FACTS[n]
     facts = theory.WidthFacts(
-        n=n, merged=0, d=784, classes=2, lambda_0=eigenvalue, lambda_rows=(), phi=separation, phi_rows=(), gamma=gamma,
+        n=n, merged=0, d=784, classes=2, lambda_0=eigenvalue, lambda_rows=(), phi=separation, phi_rows=(), norm=1.0, gamma=gamma,
         gamma_rows=(), depth=1, failure=0.1, accuracy=1.0, start=1.0,
     )  # fmt: skip
     rows = {row.condition.key: row for row in theory.width_conditions(facts)}

@@ -10,6 +10,8 @@ import numpy as np
 from widthwise._checks import available_memory
 from widthwise.errors import ResourceError
 from widthwise.solvers import PackedTiles
+from widthwise.solvers import conjugate_gradients as recursion
+from widthwise.solvers.preconditioners import RANK
 
 # Rows from which this is faster than dense linear algebra on two cores.
 ROWS = 8000
@@ -22,8 +24,6 @@ STRIP = 16
 PROBES = 5
 # Nearest rows that tell the shape of the inverse's diagonal.
 NEIGHBOURS = 30
-# Columns of a preconditioner for each square root of n.
-RANK = 8.0
 # Of the true residuals: of the search and the folds, and of what is reported.
 LOOSE, TIGHT = 1e-3, 1e-4
 MOST_ITERATIONS = 400
@@ -32,7 +32,7 @@ RESOLUTION = float(np.finfo(np.float32).eps)
 # A Lanczos node this close to an eigenvalue, over the largest, is one.
 CONVERGED = 1e-6
 # A recursion in float32 is followed down to here before its true residual is evaluated.
-TRUSTED = 3e-4
+TRUSTED = recursion.TRUSTED["float32"]
 
 Advance = Callable[[float, str], None]
 

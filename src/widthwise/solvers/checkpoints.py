@@ -63,10 +63,6 @@ class Checkpoint:
         write_atomically(self.path, stream.getvalue())
         self._last = time.monotonic()
 
-    def remove(self) -> None:
-        """Remove the file: what it was for is done."""
-        self.path.unlink(missing_ok=True)
-
 
 def _digest(system: dict[str, Any]) -> str:
     found = hashlib.sha256()

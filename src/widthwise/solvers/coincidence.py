@@ -38,8 +38,14 @@ def coincident_rows(K: Operator, *, seed: int = 0) -> tuple[tuple[int, ...], ...
     close = np.diff(marks[order]) <= np.maximum(near[order[1:]], near[order[:-1]])
     for run in _runs(close):
         rows = order[run]
-        for start in range(0, len(rows), BATCH):
-            _unite(K, diagonal, rows[start : start + BATCH], parent)
+        while True:
+            for start in range(0, len(rows), BATCH):
+                _unite(K, diagonal, rows[start : start + BATCH], parent)
+            # One of each group goes on, so that groups of several batches meet.
+            left = np.unique(parent[rows])
+            if len(rows) <= BATCH or len(left) == len(rows):
+                break
+            rows = left
     roots, sizes = np.unique(parent, return_counts=True)
     groups.extend(tuple(int(i) for i in np.nonzero(parent == root)[0]) for root in roots[sizes > 1])
     return tuple(sorted(groups))

@@ -24,6 +24,8 @@ from widthwise.pages.progress import Progress
 from widthwise.solvers.dense import Factor
 from widthwise.solvers.operators import Operator, row_blocks
 
+# Columns for each square root of n, where nothing else is asked for.
+RANK = 8.0
 # Columns chosen at once by randomly pivoted Cholesky.
 BATCH = 176
 # Directions this far below the largest are not told apart by F'F in float64.

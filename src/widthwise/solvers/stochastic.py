@@ -15,11 +15,9 @@ import scipy.linalg
 from jaxtyping import Float
 
 from widthwise._checks import columns, count, positive
-from widthwise.solvers.conjugate_gradients import refine
+from widthwise.solvers.conjugate_gradients import TRUSTED, refine
 from widthwise.solvers.operators import Operator
-from widthwise.solvers.preconditioners import Deflation, LowRank, pivoted_cholesky
-
-RANK = 8.0
+from widthwise.solvers.preconditioners import RANK, Deflation, LowRank, pivoted_cholesky
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -257,7 +255,7 @@ def leave_one_out_estimate(
         P,
         np.column_stack([Y, Z]),
         tol=tol,
-        trusted=1e-9 if quick is None else 3e-4,
+        trusted=TRUSTED["float64" if quick is None else "float32"],
         max_iterations=max_iterations,
         norm=float(K.diagonal().max()) + ridge,
         advance=advance,

@@ -19,8 +19,6 @@ from jaxtyping import Bool, Float
 from widthwise._checks import columns, count, finite_matrix, square
 from widthwise.errors import DataError, UsageError
 
-# Relative gap between the margin attained and the largest possible one that counts as solved.
-GAP = 1e-9
 # A margin is zero when its square is below this share of the kernel's mean diagonal: rounding of the entries.
 ZERO = 1e-14
 PIVOTS = 200

@@ -35,10 +35,9 @@ from jaxtyping import Bool, Float, Int
 from widthwise._checks import columns, count, positive, square
 from widthwise.errors import DataError, SingularKernelError, UsageError
 from widthwise.theory.dynamics import Spectrum, spectrum_of
+from widthwise.theory.label_noise import NORMAL_95
 
 RIDGES = 120
-# Standard normal quantile of a two-sided 95 % interval.
-NORMAL_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,7 @@ class WidthFacts:
         lambda_rows: rows without which it would not be 0: those that carry the eigenvector, heaviest first.
         phi: smallest distance between two distinct rows.
         phi_rows: rows at that distance.
+        norm: largest singular value of the distinct rows.
         gamma: margin of H-infinity, the smallest over one class against the rest; None where the target is a number.
         gamma_rows: rows that no function separates where gamma is 0, heaviest first.
         depth: hidden layers L that the conditions are evaluated for.
@@ -47,6 +48,7 @@ class WidthFacts:
     lambda_rows: tuple[int, ...]
     phi: float
     phi_rows: tuple[int, ...]
+    norm: float
     gamma: float | None
     gamma_rows: tuple[int, ...]
     depth: int
@@ -110,6 +112,7 @@ def width_facts(
         lambda_rows=tuple(int(kept[i]) for i in guilty),
         phi=pair.distance,
         phi_rows=() if pair.rows is None else tuple(int(kept[i]) for i in pair.rows),
+        norm=float(np.linalg.norm(distinct, 2)),
         gamma=gamma,
         gamma_rows=tuple(int(kept[i]) for i in touching),
         depth=depth,

@@ -95,6 +95,11 @@ def _depth(f: WidthFacts, power: int | float) -> float:
     return power * _log(f.depth)
 
 
+def _outputs(f: WidthFacts) -> float:
+    """log10 of the number of outputs: one for two classes and for a number."""
+    return _log(f.classes if f.classes > 2 else 1)
+
+
 def _confidence(f: WidthFacts) -> float:
     """log10 of ln(n / delta)."""
     return _log(float(np.log(f.n / f.failure)))
@@ -123,8 +128,8 @@ CONDITIONS: tuple[WidthCondition, ...] = (
     ),
     WidthCondition(
         key="allen-zhu2018", source="Allen-Zhu, Li, Song 2018", year=2018, eprint="1811.03962",
-        setting="L-layer ReLU, hidden layers, squared loss, gradient descent", formula="n^24 L^12 / phi^8",
-        confidence="memory", needs=("phi",), log10=lambda f: _n(f, 24) + _depth(f, 12) + _phi(f, -8),
+        setting="L-layer ReLU, hidden layers, squared loss, gradient descent", formula="n^24 L^12 k / phi^8",
+        confidence="memory", needs=("phi",), log10=lambda f: _n(f, 24) + _depth(f, 12) + _phi(f, -8) + _outputs(f),
     ),
     WidthCondition(
         key="du2018-deep", source="Du, Lee, Li, Wang, Zhai 2018", year=2018, eprint="1811.03804",
@@ -162,6 +167,11 @@ CONDITIONS: tuple[WidthCondition, ...] = (
         confidence="read", needs=(), assumes="a smooth activation", log10=lambda f: _n(f, 2) - _log(f.d),
     ),
     WidthCondition(
+        key="oymak2019-relu", source="Oymak, Soltanolkotabi 2019", year=2019, eprint="1902.04674", setting=TWO_LAYER,
+        formula="n |X|^6 / lambda_0^4", confidence="memory", needs=("lambda_0",),
+        log10=lambda f: _n(f, 1) + 6 * _log(f.norm) + _lambda(f, -4),
+    ),
+    WidthCondition(
         key="oymak2019-sphere", source="Oymak, Soltanolkotabi 2019", year=2019, eprint="1902.04674",
         setting="two-layer ReLU, first layer, random rows on the sphere", formula="n^4 / d^3", confidence="memory",
         assumes="rows uniform on the sphere",
@@ -187,6 +197,11 @@ CONDITIONS: tuple[WidthCondition, ...] = (
         key="song2019", source="Song, Yang 2019", year=2019, eprint="1906.03593", setting=TWO_LAYER,
         formula="n^4 / lambda_0^4", confidence="memory", needs=("lambda_0",),
         log10=lambda f: _n(f, 4) + _lambda(f, -4),
+    ),
+    WidthCondition(
+        key="song2019-properties", source="Song, Yang 2019", year=2019, eprint="1906.03593", setting=TWO_LAYER,
+        formula="n^2 (further properties of the rows)", confidence="read", needs=(), assumes="properties of the rows that are "
+        "not evaluated here", log10=lambda f: _n(f, 2),
     ),
     WidthCondition(
         key="zou2019", source="Zou, Gu 2019", year=2019, eprint="1906.04688",
