@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import shlex
 from dataclasses import replace
 from typing import Any
 
 import click
 import numpy as np
+import pandas as pd
 import pytest
 
 from widthwise.atlas import Curve, Verdict, run_claim
@@ -36,14 +38,23 @@ def parsed(words: list[str]) -> dict[str, Any]:
     return dict(context.params)
 
 
-@pytest.mark.parametrize("data", [None, "wine", "a table; with 'quotes'.csv"])
-def test_the_command_of_a_page_asks_for_the_same_run(toy, data):
+@pytest.mark.parametrize(("data", "target"), [(None, ""), ("wine", ""), ("a table; with 'quotes'.csv", "the label")])
+def test_the_command_of_a_page_asks_for_the_same_run(toy, data, target):
     found = run_claim(toy(), "wine" if data else None, seed=4, scale="paper")
-    found = replace(found, run=replace(found.run, data=data or found.run.data))
+    found = replace(found, run=replace(found.run, data=data or found.run.data, target=target))
     words = shlex.split(command(found))
     assert words[0] == "widthwise"
     told = parsed(words[1:])
     assert (told["name"], told["scale"], told["seed"], told["data"]) == ("arora2019-toy", "paper", 4, data)
+    assert told["target"] == (target or None)
+
+
+def test_data_from_memory_are_told_in_python(toy):
+    frame = pd.DataFrame({"a": np.arange(20.0), "b": np.arange(20) % 7, "label": ["x", "y"] * 10})
+    found = run_claim(toy(), frame, target="label")
+    told = command(found)
+    assert told == "widthwise.atlas.run('arora2019-toy', data, target='label', scale='quick', seed=0)"
+    ast.parse(told)
 
 
 def test_the_page_has_every_hypothesis_number_and_seed(toy):

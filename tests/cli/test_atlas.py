@@ -122,7 +122,7 @@ def test_own_data_are_run_where_the_claim_makes_sense_on_them(run, table, tmp_pa
     assert done.code in (0, 1)
     (path,) = (tmp_path / "runs" / "verdicts").iterdir()
     told = json.loads(path.read_text())["run"]
-    assert (told["data"], told["own"], told["n"]) == (str(table), True, 40)
+    assert (told["data"], told["target"], told["own"], told["n"]) == (str(table), "label", True, 40)
     done = run("atlas", "run", CHEAP, "--data", table, "--target", "label", *words)
     assert (done.code, "has no meaning on other data" in done.err) == (2, True)
 

@@ -20,6 +20,7 @@ from widthwise.atlas.criteria import MARGIN, judge, right, summary
 from widthwise.atlas.registry import find
 from widthwise.atlas.trial import Curve, Evidence, Rows, Settings, Trial, rows_of
 from widthwise.atlas.verdict import OUTSIDE, Band, Checked, Control, Pass, Run, Verdict, Word
+from widthwise.datasets.dataset import Dataset
 from widthwise.datasets.sources import load
 from widthwise.errors import UsageError
 from widthwise.sweeps.store import Store
@@ -47,7 +48,7 @@ def run(
     Args:
         key: of the claim, such as "arora2019-training-speed".
         data: anything `widthwise.load` takes; the claim's own choice when not given.
-        target: the column of the labels, where the data need one.
+        target: the column of the labels, where the data need one; for a `Dataset`, that with which it was loaded.
         scale: `smoke` (one seed, one step size: machinery and control), `quick` (minutes) or `paper` (the paper's setting).
         seed: the first of the seeds.
         out: folder of the store: trials that are in it are not made again.
@@ -84,7 +85,9 @@ def run_claim(
     smoke = scale == "smoke"
     seeds = range(seed, seed + (1 if smoke or not claim.random else settings.seeds))
     slowdowns = (1, SLOWDOWN) if claim.gradient_flow and not smoke else (1,)
-    rows = rows_by_seed(claim, settings, data, target)
+    if data is not None and not isinstance(data, Dataset):
+        data = load(data, target=target)
+    rows = rows_by_seed(claim, settings, data)
     store = None
     if out is not None:
         store = Store(Path(out))
@@ -139,6 +142,7 @@ def run_claim(
             widths=settings.widths,
             steps=settings.steps,
             own=data is not None,
+            target=target or "",
             date=datetime.datetime.now(datetime.UTC).date().isoformat(),
             seconds=time.perf_counter() - started,
             versions=versions(),
@@ -164,15 +168,19 @@ def _device() -> str:
     return str(jax.devices()[0].device_kind)
 
 
-def rows_by_seed(
-    claim: Claim, settings: Settings, data: Any = None, target: str | None = None
-) -> Callable[[int], Rows]:
-    """Rows of each seed."""
+def rows_by_seed(claim: Claim, settings: Settings, data: Any = None) -> Callable[[int], Rows]:
+    """Rows of each seed.
+
+    Args:
+        claim: whose they are.
+        settings: how many.
+        data: anything `widthwise.load` takes; the claim's own choice when not given.
+    """
     if data is None and settings.data == "generated":
         sample = claim.sample
         assert sample is not None  # claims see to it  # noqa: S101
         return lambda seed: sample(settings, seed)
-    whole = load(settings.data if data is None else data, target=target if data is not None else None)
+    whole = load(settings.data if data is None else data)
     of_the_claim = data is None
     held = load(settings.data, split="test") if of_the_claim and settings.test_part else None
     chosen = settings if of_the_claim else replace(settings, first=False)

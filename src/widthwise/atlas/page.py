@@ -41,6 +41,8 @@ WORDS = {
     "vacuous": "is **vacuous** here",
 }
 NONE = "—"
+MEMORY = ("DataFrame", "arrays")
+"""Sources that have no name to load them by."""
 # What the two lines of a figure are, where they are not a prediction and its measurement.
 NAMES = {"U": ("upper limit", "measured"), "S": ("required", "observed")}
 
@@ -52,9 +54,12 @@ def file_name(verdict: Verdict) -> str:
 
 
 def command(verdict: Verdict) -> str:
-    """The command line that repeats a run."""
+    """The command line that repeats a run; a line of Python for data from memory."""
     run = verdict.run
-    data = ["--data", run.data] if run.own else []
+    if run.own and run.data in MEMORY:
+        asked = f", target={run.target!r}" if run.target else ""
+        return f"widthwise.atlas.run({verdict.claim!r}, data{asked}, scale={run.scale!r}, seed={run.seed})"
+    data = ["--data", run.data, *(["--target", run.target] if run.target else [])] if run.own else []
     seed = ["--seed", str(run.seed)] if run.seed else []
     return shlex.join(["widthwise", "atlas", "run", verdict.claim, *data, "--scale", run.scale, *seed])
 

@@ -102,6 +102,7 @@ class Run:
         widths: numbers of neurons.
         steps: of descent, at the full step size.
         own: data of the user's, not the claim's.
+        target: the column of the labels that was asked for; empty where none was.
         date: day of the run.
         seconds: of all trials together.
         versions: of what computed it.
@@ -124,6 +125,7 @@ class Run:
     seconds: float
     versions: dict[str, str]
     device: str
+    target: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -168,6 +168,7 @@ def _run(
         verdict = run_claim(
             claim,
             loaded,
+            target=target,
             scale=scale,
             seed=seed,
             out=store(out),
