@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shlex
 from dataclasses import replace
 from typing import Any
@@ -12,11 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from widthwise.atlas import Curve, Verdict, run_claim
+from widthwise.atlas import Curve, Verdict, claims, run_claim
 from widthwise.atlas.citation import bibtex, cited
 from widthwise.atlas.page import claim_page, command, deviations, figure, file_name, verdict_page
 from widthwise.cli import commands
 from widthwise.pages import Page, Table
+from widthwise.pages.formula import to_svg
 from widthwise.pages.html import to_html
 
 
@@ -67,7 +69,7 @@ def test_the_page_has_every_hypothesis_number_and_seed(toy):
     assert "asked: largest deviation at most 10 % of the prediction" in page.verdict[1]
     assert page.alerts == ()
     text = to_html(page)
-    assert "q \\le p_1" in text
+    assert 'aria-label="q \\le p_1"' in text
     assert command(found) in text
 
 
@@ -158,3 +160,9 @@ def test_sources_are_cited_by_their_authors():
     assert cited("liliang2018") == "Li and Liang 2018"
     assert bibtex("arora2019").startswith("@inproceedings{arora2019,")
     assert bibtex("nobody2000") == ""
+
+
+def test_every_formula_of_a_claim_can_be_read():
+    told = [claim.formula for claim in claims() if re.search(r"[\\^_]", claim.formula)]
+    assert len(told) > 30
+    assert [formula for formula in told if to_svg(formula) is None] == []

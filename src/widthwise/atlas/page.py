@@ -19,6 +19,7 @@ from widthwise.pages import (
     Column,
     Curves,
     Details,
+    Formula,
     KeyNumber,
     KeyNumbers,
     Line,
@@ -80,7 +81,7 @@ def verdict_page(verdict: Verdict, claim: Claim | None = None, trail: tuple[Link
         verdict=_sentences(verdict),
         alerts=_alerts(verdict),
         sections=(
-            Section(title="The claim", lead=escape(claim.statement, limit=600), blocks=(Code(text=claim.formula),)),
+            Section(title="The claim", lead=escape(claim.statement, limit=600), blocks=(Formula(tex=claim.formula),)),
             Section(title="Prediction and measurement", lead=_lead(verdict), blocks=(figure(verdict, claim),)),
             *_published(verdict, claim),
             _numbers(verdict),
@@ -106,8 +107,9 @@ def _found(verdict: Verdict) -> str:
 
 
 def typeset(text: str) -> str:
-    """Numbers as a page has them: a deviation stays with what it belongs to."""
-    return text.replace(" +- ", "\N{NO-BREAK SPACE}\N{PLUS-MINUS SIGN}\N{NO-BREAK SPACE}")
+    """Numbers as a page has them: with the sign of minus, and a deviation beside what it belongs to."""
+    signed = re.sub(r"(?<![\w.])-(?=[\d.])", "\N{MINUS SIGN}", text)
+    return signed.replace(" +- ", "\N{NO-BREAK SPACE}\N{PLUS-MINUS SIGN}\N{NO-BREAK SPACE}")
 
 
 def _sentences(verdict: Verdict) -> tuple[str, ...]:
@@ -366,7 +368,7 @@ def claim_page(claim: Claim, records: Sequence[str]) -> Page:
         verdict=(escape(claim.statement, limit=600),),
         alerts=(),
         sections=(
-            Section(title="Formula", blocks=(Code(text=claim.formula),)),
+            Section(title="Formula", blocks=(Formula(tex=claim.formula),)),
             Section(
                 title="Hypotheses", blocks=(Bullets(items=tuple(escape(h.text, limit=300) for h in claim.hypotheses)),)
             ),

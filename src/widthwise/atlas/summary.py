@@ -94,13 +94,13 @@ def _condensed(
         table.append(
             (
                 claim.title,
-                f"{data}, {scale}{'' if is_real(entries[0]) else '; not real data'}",
-                _met(claim, entries[0]),
                 _words(entries),
+                _met(claim, entries[0]),
+                f"{data}, {scale}{'' if is_real(entries[0]) else '; not real data'}",
                 f"{min(vacuities):.1f} decades" if vacuities else "",
             )
         )
-    shown = ("claim", "data", "hypotheses met", "verdict", "vacuity")
+    shown = ("claim", "verdict", "hypotheses met", "data", "vacuity")
     # The last column says something for sufficient conditions alone.
     width = len(shown) if any(row[-1] for row in table) else len(shown) - 1
     return Table(

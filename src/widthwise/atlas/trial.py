@@ -145,7 +145,8 @@ class Curve:
 class Evidence:
     """Curves, and single numbers for the page beside them.
 
-    Two numbers have a meaning for the atlas as a whole, the regime map: `laziness` and `flips`.
+    Two numbers have a meaning for the atlas as a whole, the regime map: `laziness`, the measured distance of the weights from
+    their start over kappa sqrt(m), and `flips`, the share of gates that changed; of several runs `laziness NAME` and `flips NAME`.
     """
 
     curves: tuple[Curve, ...]

@@ -164,6 +164,17 @@ class Code:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Formula:
+    """A formula, drawn where it can be.
+
+    Attributes:
+        tex: in TeX, without dollars, or plain text.
+    """
+
+    tex: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Line:
     """One line of a `Curves` figure.
 
@@ -526,6 +537,7 @@ Block: TypeAlias = (
     | Alert
     | Table
     | Code
+    | Formula
     | Details
     | Curves
     | Points

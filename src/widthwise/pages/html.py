@@ -10,6 +10,7 @@ from itertools import count
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from widthwise.pages import formula
 from widthwise.pages.document import Figure, Page, Section
 from widthwise.pages.figures import to_svg
 from widthwise.pages.markup import parse, shorten, visible
@@ -35,6 +36,13 @@ def _name(text: str, limit: int = NAME_LIMIT) -> Markup:
     return Markup("<bdi>{}</bdi>").format(shorten(visible(text), limit))
 
 
+def _drawn(tex: str) -> Markup:
+    """A formula as it is drawn, or its text."""
+    svg = formula.to_svg(tex)
+    text = Markup("<code>{}</code>").format(visible(tex, keep="\n\t"))
+    return text if svg is None else Markup(svg)  # noqa: S704 - coordinates, and a label that is escaped
+
+
 @functools.cache
 def _environment() -> Environment:
     environment = Environment(
@@ -51,6 +59,7 @@ def _environment() -> Environment:
         shorten=lambda text, limit: shorten(visible(text), limit),
         visible=lambda text: visible(text, keep="\n\t"),
         data_uri=data_uri,
+        drawn=_drawn,
         kind=lambda block: type(block).__name__,
     )
     return environment

@@ -21,6 +21,7 @@ from widthwise.pages.document import (
     Curves,
     Details,
     Figure,
+    Formula,
     Heatmap,
     Histogram,
     KeyNumbers,
@@ -223,7 +224,9 @@ def _block(out: Printer, block: Block) -> None:
         case Table():
             _table(out, block)
         case Code():
-            _code(out, block)
+            _code(out, block.text)
+        case Formula():
+            _code(out, block.tex)
         case Details():
             out.write(RichText.assemble(("+ ", "dim"), out.name(block.title, "dim", limit=200)))
         case Pictures():
@@ -246,11 +249,11 @@ def _numbers(out: Printer, block: KeyNumbers) -> None:
     out.put(grid)
 
 
-def _code(out: Printer, block: Code) -> None:
+def _code(out: Printer, text: str) -> None:
     """Lines are not wrapped: they are there to be copied."""
-    for line in block.text.splitlines():
-        text = RichText("    " + out.safe(line.expandtabs(4)))
-        out.emit(text, soft_wrap=True, no_wrap=True, overflow="ignore")
+    for line in text.splitlines():
+        shown = RichText("    " + out.safe(line.expandtabs(4)))
+        out.emit(shown, soft_wrap=True, no_wrap=True, overflow="ignore")
 
 
 def _pictures(out: Printer, block: Pictures) -> None:
