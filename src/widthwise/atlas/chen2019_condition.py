@@ -117,7 +117,9 @@ def predict_depth(trial: Trial) -> Evidence:
     """What the theorem asks for."""
     y, n, L = labels(trial), trial.rows.n, depths(trial)
     found = [10.0 ** log10_width(margin(gram(trial, k), y).value, n, k, math.log(2.0)) for k in L]
-    return Evidence(Curve(WIDTH, L, found), exponent_asked_for=law(np.array(L, dtype=np.float64), np.array(found))[0])
+    return Evidence(
+        Curve(WIDTH, L, found), **{"exponent asked for": law(np.array(L, dtype=np.float64), np.array(found))[0]}
+    )
 
 
 def measure_depth(trial: Trial) -> Evidence:
@@ -129,7 +131,7 @@ def measure_depth(trial: Trial) -> Evidence:
         found.append(width)
     whole = bool(np.all(np.isfinite(found)))
     exponent = law(np.array(L, dtype=np.float64), np.array(found))[0] if whole else math.inf
-    return Evidence(Curve(WIDTH, L, found), exponent_measured=exponent)
+    return Evidence(Curve(WIDTH, L, found), **{"exponent measured": exponent})
 
 
 def depth_with_both_labels(trial: Trial) -> Evidence:
@@ -179,8 +181,10 @@ def measure_accuracy(trial: Trial) -> Evidence:
     first = first_steps(trial)[-1]
     return Evidence(
         Curve(WIDTH, 1.0 / accuracies(trial), widths_by_accuracy(trial, math.inf)),
-        steps_to_the_first_accuracy=np.median(first[:, 0]),
-        steps_to_the_last_accuracy=np.median(first[:, -1]),
+        **{
+            "median steps of the widest to the first loss": np.median(first[:, 0]),
+            "median steps of the widest to the last loss": np.median(first[:, -1]),
+        },
     )
 
 
@@ -188,7 +192,7 @@ def predict_accuracy(trial: Trial) -> Evidence:
     """The same width for every accuracy; beside it the exponent of the theorem's own formula on these accuracies."""
     epsilon, m = accuracies(trial), widths_by_accuracy(trial, math.inf)
     exponent = law(1.0 / epsilon, radius(1.0, trial.rows.n, epsilon) ** 8)[0]
-    return Evidence(Curve(WIDTH, 1.0 / epsilon, np.full_like(m, m[0])), exponent_of_the_leading_term=exponent)
+    return Evidence(Curve(WIDTH, 1.0 / epsilon, np.full_like(m, m[0])), **{"exponent of the leading term": exponent})
 
 
 def in_few_steps(trial: Trial) -> Evidence:

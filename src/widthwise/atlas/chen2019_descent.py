@@ -26,7 +26,7 @@ from widthwise.atlas.chen2019_rows import (
     theorem_width,
 )
 from widthwise.atlas.claim import Axes, Claim
-from widthwise.atlas.criteria import Exponent, Ordering, UpperBound
+from widthwise.atlas.criteria import Ordering, UpperBound
 from widthwise.atlas.hypotheses import unit_norm_rows, unknowable
 from widthwise.atlas.trial import Curve, Evidence, Settings, Trial
 from widthwise.kernels import NTK
@@ -71,7 +71,7 @@ def predict_steps(trial: Trial) -> Evidence:
     term = radius(gamma, trial.rows.n, epsilon) ** 2 / epsilon
     slope = np.polyfit(np.log(1.0 / epsilon), np.log(term), 1)[0] if np.all(np.isfinite(term)) else math.inf
     drawn = curve.y[0] * term / term[0] if np.all(np.isfinite(term)) else np.full_like(term, math.inf)
-    return Evidence(Curve("steps", curve.x, drawn), exponent_of_the_leading_term=slope)
+    return Evidence(Curve("steps", curve.x, drawn), **{"exponent of the leading term": slope})
 
 
 @functools.lru_cache(maxsize=1)
@@ -147,10 +147,12 @@ def distance_to(trial: Trial, sign: float) -> Evidence:
     sharper = squares + rate(trial) * (summed - 2.0 * shown * mean)
     return Evidence(
         Curve("squared distance and losses", shown / trial.slowdown, left),
-        largest_loss_of_the_solution=epsilon,
-        mean_loss_of_the_solution=mean,
-        quotient_with_the_mean_loss=np.max(sharper / np.sum(updates[-1] ** 2)),
-        share_of_the_squared_distance_left=squares[-1] / np.sum(updates[-1] ** 2),
+        **{
+            "largest loss of a row at the solution": epsilon,
+            "mean loss at the solution": mean,
+            "largest quotient with the mean loss": np.max(sharper / np.sum(updates[-1] ** 2)),
+            "share of the squared distance left": squares[-1] / np.sum(updates[-1] ** 2),
+        },
     )
 
 
@@ -192,7 +194,7 @@ def one_pass(trial: Trial, y: Float[np.ndarray, " n"]) -> Evidence:
     steps, error = run.history.probe_steps, run.history.test_error
     each = np.interp(np.arange(n), steps, error)
     found = [float(each[:size].mean()) for size in passes(trial)]
-    return Evidence(Curve("expected test error", passes(trial), found), error_of_the_last_iterate=error[-1])
+    return Evidence(Curve("expected test error", passes(trial), found), **{"error of the last iterate": error[-1]})
 
 
 def leading_terms(trial: Trial) -> Float[np.ndarray, " s"]:
@@ -211,7 +213,7 @@ def predict_one_pass(trial: Trial) -> Evidence:
     """The growth of the leading terms, through the error after the fewest rows."""
     curve, term = measure_one_pass(trial).curves[0], leading_terms(trial)
     drawn = curve.y[0] * term / term[0] if np.all(np.isfinite(term)) else np.full_like(term, math.inf)
-    return Evidence(Curve("expected test error", curve.x, drawn), leading_terms_at_all_rows=term[-1])
+    return Evidence(Curve("expected test error", curve.x, drawn), **{"the theorem's terms at all rows": term[-1]})
 
 
 @functools.lru_cache(maxsize=1)
@@ -267,7 +269,7 @@ def predict_width(trial: Trial) -> Evidence:
     rising, falling = branches(m, trial.rows.n, int(trial.more("matrices")), radii)
     return Evidence(
         Curve("test error", m, 2.0 * losses + np.minimum(rising, falling)),
-        widths_where_it_rises=np.sum(rising < falling),
+        **{"widths at which the terms rise": np.sum(rising < falling)},
     )
 
 
@@ -276,10 +278,12 @@ def measure_width(trial: Trial) -> Evidence:
     errors, losses, radii = trained(trial)
     return Evidence(
         Curve("test error", trial.settings.widths, errors),
-        training_loss_of_the_narrowest=losses[0],
-        training_loss_of_the_widest=losses[-1],
-        radius_of_the_narrowest=radii[0],
-        radius_of_the_widest=radii[-1],
+        **{
+            "training loss of the narrowest": losses[0],
+            "training loss of the widest": losses[-1],
+            "radius of the narrowest": radii[0],
+            "radius of the widest": radii[-1],
+        },
     )
 
 
@@ -396,7 +400,7 @@ CLAIMS = (
         ),
         predict=predict_one_pass,
         measure=measure_one_pass,
-        criterion=Exponent(low=-math.inf, high=-0.7),
+        criterion=Growth(low=-math.inf, high=-0.7),
         control=one_pass_of_shuffled,
         control_text="shuffled labels",
         axes=Axes(x="rows of the pass", y="expected test error", log_x=True, log_y=True),
@@ -432,7 +436,7 @@ CLAIMS = (
         type="Q",
         source="chen2019",
         locator="theorem 3.5 and the remark on it",
-        title="The two branches of the bound rise with the width, then fall; does the error?",
+        title="The test error rises with the width, then falls, as the theorem's two terms do",
         statement="Two terms limit the error, one rising like the root of the width, one falling. The authors leave open "
         "whether that is more than a way of proving it; here the order of the test errors is held against that of the terms.",
         formula=r"L^{0\text{-}1} \le 2 L_S + \tilde O\bigl(\min\{4^L L^2 R \sqrt{m/n},\ L^{3/2} R/\sqrt n + "

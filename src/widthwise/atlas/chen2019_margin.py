@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from widthwise.atlas.chen2019_rows import (
+    Growth,
     classes_apart,
     gram,
     in_own_span,
@@ -70,8 +71,12 @@ def measure_margin(trial: Trial) -> Evidence:
     curve = true_margins(trial)
     return Evidence(
         curve,
-        largest_possible=float(np.sqrt(np.min(np.diag(kernel(trial))))),
-        factor_of_the_width=float((curve.y[0] / curve.y[-1]) ** 8) if curve.y[-1] > 0 else math.inf,
+        **{
+            "largest margin possible": float(np.sqrt(np.min(np.diag(kernel(trial))))),
+            "factor of the theorem's width from the fewest to all rows": float((curve.y[0] / curve.y[-1]) ** 8)
+            if curve.y[-1] > 0
+            else math.inf,
+        },
     )
 
 
@@ -111,7 +116,7 @@ def radius_of(trial: Trial, y: Float[np.ndarray, " n"]) -> Evidence:
     probes, epsilon = run.history.probes, accuracies(trial)
     worst, moved = np.logaddexp(0.0, -probes["margin.smallest"]), probes["radius"]
     found = [moved[np.argmax(worst < e)] if np.any(worst < e) else math.inf for e in epsilon]
-    return Evidence(Curve("radius", 1.0 / epsilon, found), largest_loss_of_a_row=worst[-1])
+    return Evidence(Curve("radius", 1.0 / epsilon, found), **{"largest loss of a row at the end": worst[-1]})
 
 
 def measure_radius(trial: Trial) -> Evidence:
@@ -292,7 +297,7 @@ CLAIMS = (
         hypotheses=(unit_norm_rows, small_distance),
         predict=predict_linearisation,
         measure=measure_linearisation,
-        criterion=Exponent(low=4 / 3, high=math.inf),
+        criterion=Growth(low=4 / 3, high=math.inf),
         control=without_gradient,
         control_text="deviation from the outputs at the start, the linear part left in",
         axes=Axes(x="distance from the start", y="deviation from the linearisation", log_x=True, log_y=True),

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from widthwise.atlas.claim import Finding, Hypothesis
 from widthwise.atlas.criteria import Exponent
-from widthwise.atlas.hypotheses import at_least, at_most, width_at_least
+from widthwise.atlas.hypotheses import at_most, width_at_least
 from widthwise.atlas.trial import Evidence, Trial
 from widthwise.kernels import NTK
 from widthwise.networks import MLP
@@ -17,6 +18,8 @@ from widthwise.theory import class_separation, margin
 
 FAILURE = 0.1
 """Delta, the probability with which the theorems may fail."""
+PARALLEL = 1e-7
+"""Distance below which two rows of norm one are the same to rounding."""
 HALF = 0.5
 """Alpha, the exponent of the width in front of the network."""
 
@@ -88,9 +91,18 @@ class Growth(Exponent):
             return math.inf
         return super().statistic(predicted, measured)
 
+    def says(self) -> str:
+        """The threshold in words."""
+        if math.isinf(self.high):
+            return f"exponent at least {self.low:.4g}"
+        return f"exponent at most {self.high:.4g}" if math.isinf(self.low) else super().says()
 
-def _separation(trial: Trial) -> float:
-    return class_separation(trial.rows.X, (labels(trial) > 0).astype(np.int64)).distance
+
+def _separation(trial: Trial) -> Finding:
+    apart = class_separation(trial.rows.X, (labels(trial) > 0).astype(np.int64)).distance
+    return Finding(
+        "met" if apart > PARALLEL else "unmet", f"the closest two of different classes are {apart:.3g} apart"
+    )
 
 
 def _asked(trial: Trial) -> float:
@@ -100,7 +112,7 @@ def _asked(trial: Trial) -> float:
     return log10_width(margin(K, y).value, len(y), int(trial.more("matrices")), 0.1)
 
 
-classes_apart = at_least("inputs of different classes are apart", lambda _: 1e-7, _separation)
+classes_apart = Hypothesis("inputs of different classes are apart", _separation)
 theorem_width = width_at_least(
     "the width is at least (R^4 L^11)^2 log^(4/3)(n/delta), R of the margin of at most 1000 rows at a loss of 0.1",
     _asked,

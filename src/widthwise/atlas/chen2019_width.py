@@ -184,7 +184,9 @@ def measure_growth(trial: Trial) -> Evidence:
     if not np.all(np.isfinite(m)):
         return Evidence(Curve(WIDTH, n, m))
     power, logarithm, gain = laws(n, m)
-    return Evidence(Curve(WIDTH, n, m), exponent_of_n=power, exponent_of_log_n=logarithm, preference_for_log_n=gain)
+    return Evidence(
+        Curve(WIDTH, n, m), **{"exponent of n": power, "exponent of log n": logarithm, "preference for log n": gain}
+    )
 
 
 def predict_growth(trial: Trial) -> Evidence:
