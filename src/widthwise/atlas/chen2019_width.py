@@ -29,8 +29,8 @@ from widthwise.theory import logistic_threshold
 from widthwise.training import Momentum, Stop, TrainingRun, train_many
 
 MOMENTUM = 0.9
-DRAWS = 3
-"""Starts of the control, whose median is taken."""
+DRAWS = 800
+"""Rows over all draws of the control, at every number of rows."""
 FINEST = 0.01
 """Deviation of the logarithm of a measured width below which a fit is not called better."""
 
@@ -196,12 +196,18 @@ def predict_growth(trial: Trial) -> Evidence:
 
 
 def last_layer_alone(trial: Trial) -> Evidence:
-    """Random labels, and nothing but the last matrix trained: the smallest number of last neurons that separates them."""
-    L, chosen = int(trial.more("matrices")), samples(trial)
+    """Random labels, and nothing but the last matrix trained: the smallest number of last neurons that separates them.
+
+    The number has a deviation of root n / 2: the fewer the rows, the more draws, so that all points are known alike.
+    """
+    L, rng = int(trial.more("matrices")), trial.rng
     found = []
-    for rows in chosen:
-        y, n = trial.rng.choice([-1.0, 1.0], len(rows)), len(rows)
-        found.append(np.median([separating(features(trial, rows, L, 2 * n, k), y) for k in range(DRAWS)]))
+    for rows in samples(trial):
+        n = len(rows)
+        draws = range(max(DRAWS // n, 2))
+        found.append(
+            np.mean([separating(features(trial, rows, L, 2 * n, k), rng.choice([-1.0, 1.0], n)) for k in draws])
+        )
     return Evidence(Curve(WIDTH, counts(trial), found))
 
 
@@ -224,9 +230,11 @@ def separating(phi: Float[np.ndarray, "n m"], y: Float[np.ndarray, " n"]) -> flo
         signed = -y[:, None] * phi[:, :m] / np.max(np.abs(phi))
         return bool(scipy.optimize.linprog(np.zeros(m), signed, -np.ones(len(y)), bounds=(None, None)).status == 0)
 
-    low, high = 0, phi.shape[1]
-    if not enough(high):
-        return math.inf
+    low, high = 0, max(len(y) // 2, 1)
+    while not enough(high):
+        if high == phi.shape[1]:
+            return math.inf
+        low, high = high, min(2 * high, phi.shape[1])
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
