@@ -1,15 +1,20 @@
 """Do the Gaussian process's intervals hold what they promise? Coverage, likelihood and error on five regression sets.
 
     .venv/bin/python benchmarks/gaussian_process.py
+    .venv/bin/python benchmarks/gaussian_process.py likelihood
 
 Five splits of each set: 400 rows (at most four fifths) to fit, up to 1000 others to predict; columns are standardised by the rows
 that are fitted. Prints, in Markdown, the share of held-out targets in central intervals of 10 to 90 %, the mean log density and the
 root mean square error over the spread of the targets, for the NTK and the NNGP of one hidden layer and for scikit-learn's
 regressor with an RBF kernel with a length for each column, and noise; two restarts each. Draws docs/images/gaussian-process.png
+
+`likelihood`: 200 rows of each set; our log marginal likelihood at its starting parameters beside that of scikit-learn's regressor
+with the same kernel, and our gradient beside differences of scikit-learn's likelihood.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -20,9 +25,10 @@ import numpy as np
 import scipy.stats
 from sklearn.datasets import load_diabetes, make_friedman1, make_friedman2, make_friedman3
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Kernel, WhiteKernel
 
 from widthwise.estimators.gaussian_process import NTKGaussianProcessRegressor
+from widthwise.kernels import NTK
 
 ROOT = Path(__file__).resolve().parents[1]
 LEVELS = np.arange(1, 10) / 10
@@ -76,8 +82,70 @@ def measured(
     return covered, density, float(np.sqrt(np.mean((y[held] - centre) ** 2)) / y.std()), seconds
 
 
+class Same(Kernel):
+    """Our covariance as a kernel of scikit-learn without parameters of its own."""
+
+    def __init__(self, values: dict[str, float]) -> None:
+        self.values = values
+
+    def __call__(self, X: np.ndarray, Y: np.ndarray | None = None, eval_gradient: bool = False) -> np.ndarray:
+        """The covariance, noise included where Y is not given."""
+        assert not eval_gradient
+        own = self.values
+        kernel = NTK(
+            depth=2,
+            weight_variance=own["weight_variance"],
+            bias_variance=own["bias_variance"],
+            input_scale=1.0 / X.shape[1],
+        )
+        K = own["signal_variance"] * kernel(X, X if Y is None else Y)
+        return K + own["noise_variance"] * np.eye(len(X)) if Y is None else K
+
+    def diag(self, X: np.ndarray) -> np.ndarray:
+        """The diagonal."""
+        return np.diag(self(X))
+
+    def is_stationary(self) -> bool:
+        """Whether it depends on differences alone."""
+        return False
+
+
+def likelihood() -> None:
+    """Our likelihood and gradient beside scikit-learn's, and differences of it."""
+    print(
+        "| data | log marginal likelihood | scikit-learn's | largest entry of the gradient | off differences by at most |"
+    )
+    print("|---|---|---|---|---|")
+    for name, (X, y) in tables().items():
+        rows, targets = X[:200], y[:200]
+        rows = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+        ours = NTKGaussianProcessRegressor(depth=2, optimizer=None).fit(rows, targets)
+        value, gradient = ours.log_marginal_likelihood(ours.theta_, eval_gradient=True)
+
+        def theirs(
+            theta: np.ndarray, rows: np.ndarray = rows, targets: np.ndarray = targets, ours: Any = ours
+        ) -> float:
+            values = dict(zip(ours.theta_names_, np.exp(theta), strict=True))
+            model = GaussianProcessRegressor(Same(values), alpha=1e-300, optimizer=None, normalize_y=True)
+            return float(model.fit(rows, targets).log_marginal_likelihood_value_)
+
+        step, off = 1e-3, []
+        for place in range(len(gradient)):
+            move = step * np.eye(len(gradient))[place]
+            near = theirs(ours.theta_ + move) - theirs(ours.theta_ - move)
+            far = theirs(ours.theta_ + 2 * move) - theirs(ours.theta_ - 2 * move)
+            off.append(abs(gradient[place] - (8 * near - far) / (12 * step)))
+        print(
+            f"| {name} | {value:.8f} | {theirs(ours.theta_):.8f} | {np.abs(gradient).max():.4g} | {max(off):.1e} |",
+            flush=True,
+        )
+
+
 def main() -> None:
     """Measure, print, draw."""
+    if sys.argv[1:] == ["likelihood"]:
+        likelihood()
+        return
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
