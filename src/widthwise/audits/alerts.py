@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from widthwise.audits.score import class_counts, imbalanced
 from widthwise.audits.table import Finding
 from widthwise.audits.wording import percent, quantity
-from widthwise.datasets import Dataset, SourceColumn
+from widthwise.datasets import Dataset, SourceColumn, first_rows
 from widthwise.datasets.names import listed, quoted
 
 FEWEST_ROWS = 20
@@ -132,10 +132,7 @@ def _most_common(column: _Column) -> float:
 
 def _once(ds: Dataset) -> Int[np.ndarray, " m"]:
     """Rows that are not a repetition of an earlier one: its twin would tell the label of each, whatever the column."""
-    seen: dict[bytes, int] = {}
-    for i, row in enumerate(ds.X):
-        seen.setdefault((row + 0.0).tobytes(), i)
-    return np.fromiter(seen.values(), dtype=np.intp, count=len(seen))
+    return np.unique(first_rows(ds.X))
 
 
 def _leak(ds: Dataset, column: _Column, once: Int[np.ndarray, " m"]) -> Finding | None:

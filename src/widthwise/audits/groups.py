@@ -14,7 +14,7 @@ from widthwise.audits.score import balanced, grouped_score, row_losses, score
 from widthwise.audits.table import Finding, GroupCheck, GroupError
 from widthwise.audits.targets import predictions
 from widthwise.audits.wording import points, quantity
-from widthwise.datasets import Dataset
+from widthwise.datasets import Dataset, first_rows
 from widthwise.datasets.names import cells_listed, listed, quoted
 from widthwise.errors import DataError
 
@@ -121,14 +121,11 @@ def groups_of(ds: Dataset, names: Sequence[str] | None, column: str) -> Groups |
     from scipy.sparse import coo_array  # noqa: PLC0415
     from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
 
-    seen: dict[bytes, int] = {}
-    # Adding zero makes -0 and 0 one.
-    same = np.fromiter((seen.setdefault((row + 0.0).tobytes(), len(seen)) for row in ds.X), dtype=np.intp, count=ds.n)
-    distinct = len(seen)
+    order, same = np.unique(first_rows(ds.X), return_inverse=True)
+    distinct = len(order)
     if names is None:
         if distinct == ds.n:
             return None
-        order = np.unique(same, return_index=True)[1]
         labelled = tuple(f"row {ds.rows[i]}" for i in order)
         return Groups(column="", labels=same, names=labelled, joined=0, duplicates=ds.n - distinct)
     place = {name: code for code, name in enumerate(dict.fromkeys(names))}

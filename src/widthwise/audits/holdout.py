@@ -18,7 +18,7 @@ from widthwise.audits.score import balanced, class_counts, imbalanced, row_losse
 from widthwise.audits.table import HeldOutModel, HoldOut, Score, TestedNetwork
 from widthwise.audits.targets import predictions
 from widthwise.audits.verification import Trial
-from widthwise.datasets import Dataset, Features, Scale, load, prepare, resolve_scale
+from widthwise.datasets import Dataset, Features, Scale, first_rows, load, prepare, resolve_scale
 from widthwise.datasets.names import quoted
 from widthwise.errors import DataError
 from widthwise.kernels import HInf
@@ -155,12 +155,8 @@ def _kernel(
 
 def _equal(tested: Dataset, whole: Dataset) -> list[tuple[int, int]]:
     """Test rows whose features are those of a row of the source, each with the first such row."""
-    place: dict[bytes, int] = {}
-    # Adding zero makes -0 and 0 one.
-    for j, row in enumerate(whole.X):
-        place.setdefault((row + 0.0).tobytes(), j)
-    found = ((i, place.get((row + 0.0).tobytes())) for i, row in enumerate(tested.X))
-    return [(i, j) for i, j in found if j is not None]
+    found = first_rows(np.concatenate([whole.X, tested.X]))[whole.n :]
+    return [(i, int(j)) for i, j in enumerate(found) if j < whole.n]
 
 
 def _network(tested: Dataset, trial: Trial, X: Float[np.ndarray, "m p"], uneven: bool, seed: int) -> TestedNetwork:

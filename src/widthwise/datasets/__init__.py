@@ -11,6 +11,7 @@ from widthwise.datasets import synthetic
 from widthwise.datasets.coding import Coding, decode, encode
 from widthwise.datasets.dataset import Dataset, Recipe, SourceColumn, Task
 from widthwise.datasets.features import Features, Scale, prepare, resolve_scale
+from widthwise.datasets.repeats import first_rows
 from widthwise.datasets.sampling import folds, stratified_rows
 from widthwise.datasets.sources import known_names, load
 from widthwise.datasets.tasks import guess_task
@@ -25,6 +26,7 @@ __all__ = [
     "Task",
     "decode",
     "encode",
+    "first_rows",
     "folds",
     "guess_task",
     "known_names",

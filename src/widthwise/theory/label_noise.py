@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from widthwise._checks import columns, count
+from widthwise.datasets import first_rows
 from widthwise.errors import UsageError
 
 # Standard normal quantile of a two-sided 95 % interval.
@@ -195,8 +196,7 @@ def conflicts(
         y: class codes, or numbers.
         classes: whether y holds class codes.
     """
-    group = np.unique(X, axis=0, return_inverse=True)[1]
-    group = group.reshape(-1)
+    group = np.unique(first_rows(X), return_inverse=True)[1]
     distinct = len(np.unique(np.column_stack([group, columns(np.asarray(y, dtype=np.float64), len(X))]), axis=0))
     found, lost = [], 0.0
     order = np.argsort(group, kind="stable")
