@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 import widthwise as ww
+from widthwise.audits.labels import labels as look_at
 from widthwise.datasets import stratified_rows
 
 
@@ -146,6 +147,17 @@ def test_an_outlying_target_is_the_first_suspect_of_a_regression():
     assert labels.suspects[0].row == 17
     assert labels.suspects[0].label == f"{y[17]:.6g}"
     assert labels.suspects[0].margin < -3
+
+
+def test_where_most_targets_are_predicted_exactly_the_unit_of_the_others_changes_nothing():
+    # Forty rows that repeat one target: their median deviation is zero, and the unit of the target must not decide.
+    ds = ww.load(np.arange(60.0)[:, None], np.where(np.arange(60) < 20, np.arange(60.0), 7.0), task="regression")
+    predictions = np.where(np.arange(60) < 20, ds.y + 0.1 * np.arange(60), ds.y)[:, None]
+    predictions[3] += 50.0
+    for unit in (1.0, 1e-3, 1e3):
+        scaled = replace(ds, y=ds.y * unit)
+        found = look_at(scaled, ds.X, predictions * unit, scaled.y[:, None])
+        assert [s.row for s in found.suspects] == [3]
 
 
 @pytest.mark.parametrize("kind", ["two classes", "many classes", "numbers", "pictures", "conflicting"])

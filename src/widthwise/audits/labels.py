@@ -13,10 +13,6 @@ from widthwise.datasets import Dataset
 
 LISTED_CONFLICTS = 50
 BINS = 60
-# Residuals beyond this many robust standard deviations are one in 370 for Gaussian noise.
-OUTLYING = 3.0
-# Median absolute deviation of a standard normal variable.
-NORMAL_MAD = 0.6744897501960817
 
 
 def labels(
@@ -51,9 +47,7 @@ def labels(
             noise = Score(value=quality.rate, low=quality.low, high=quality.high)
     else:
         residual = ds.y - predictions[:, 0]
-        spread = float(np.median(np.abs(residual - np.median(residual)))) / NORMAL_MAD
-        margin = -np.abs(residual) / (spread if spread > 0 else 1.0)
-        doubtful = margin < -OUTLYING
+        margin, doubtful = -theory.robust_deviations(residual), theory.target_quality(predictions[:, 0], ds.y).suspect
         given, suggested = [f"{v:.6g}" for v in ds.y], [f"{v:.6g}" for v in predictions[:, 0]]
         against = predictions[:, 0]
         explained = 1.0 - float(np.sum(residual**2) / np.sum((ds.y - ds.y.mean()) ** 2))

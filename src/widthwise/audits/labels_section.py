@@ -24,7 +24,8 @@ def labels_section(data: DataSummary, labels: Labels) -> Section:
             description="Leave-one-out score of the given class minus that of the best other one, halved: 1 where the "
             "other rows predict the label, below 0 where they prefer another."
             if classification
-            else "Minus the absolute leave-one-out residual in robust standard deviations; below −3 a target is listed.",
+            else "Minus the distance of the leave-one-out residual from their median, in robust standard "
+            "deviations; below −3 a target is listed.",
             x_label="leave-one-out margin" if classification else "minus residual, robust standard deviations",
             edges=labels.margin_edges,
             counts=(Counts(label="rows", values=tuple(float(c) for c in labels.margin_counts), group=0),),

@@ -90,7 +90,7 @@ from widthwise.theory.stochastic import (
 from widthwise.theory.threshold import Threshold, logistic_threshold
 from widthwise.theory.width_facts import WidthFacts, distinct_rows, width_facts
 from widthwise.theory.widths import CONDITIONS, WidthCondition, WidthRow, interpolation_ratio, width_conditions
-from widthwise.theory.wrong_labels import LabelQuality, label_quality, target_quality
+from widthwise.theory.wrong_labels import LabelQuality, label_quality, robust_deviations, target_quality
 
 __all__ = [
     "CONDITIONS",
@@ -170,6 +170,7 @@ __all__ = [
     "random_past",
     "recommended_rate",
     "risk",
+    "robust_deviations",
     "separation",
     "series",
     "sgd_noise_floor",

@@ -194,15 +194,7 @@ def target_quality(predictions: Float[np.ndarray, " n"], targets: Float[np.ndarr
     Raises:
         DataError: if a number is not finite.
     """
-    residual = targets - predictions
-    if not np.isfinite(residual).all():
-        raise DataError("targets and predictions must be finite")
-    centred = residual - np.median(residual)
-    spread = float(np.median(np.abs(centred))) / NORMAL_MAD
-    if spread == 0.0:
-        # More than half of the predictions are exact: any other residual stands out.
-        spread = float(np.sqrt(np.mean(centred**2))) / OUTLYING
-    z = np.abs(centred) / (spread if spread > 0 else 1.0)
+    z = robust_deviations(targets - predictions)
     gross = z > OUTLYING
     share = wilson(int(np.count_nonzero(gross)), len(targets), quantile=NORMAL_90)
     return LabelQuality(
@@ -221,6 +213,27 @@ def target_quality(predictions: Float[np.ndarray, " n"], targets: Float[np.ndarr
         matrix=np.empty((0, 0)),
         certain=0.0,
     )
+
+
+def robust_deviations(residuals: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Distances from the median in robust standard deviations, 1.4826 median absolute deviations each.
+
+    Where more than half of the residuals are the same, so that their median deviation is zero, the unit is a third of the root
+    mean square deviation: any other residual stands out.
+
+    Args:
+        residuals: numbers of any unit.
+
+    Raises:
+        DataError: if one is not finite.
+    """
+    if not np.isfinite(residuals).all():
+        raise DataError("targets and predictions must be finite")
+    centred = residuals - np.median(residuals)
+    spread = float(np.median(np.abs(centred))) / NORMAL_MAD
+    if spread == 0.0:
+        spread = float(np.sqrt(np.mean(centred**2))) / OUTLYING
+    return np.asarray(np.abs(centred) / (spread if spread > 0 else 1.0))
 
 
 def _verdict(chosen: str, certain: float, rate: float, gap: float, shape: tuple[int, int]) -> tuple[bool, str]:
