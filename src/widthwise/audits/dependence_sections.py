@@ -25,9 +25,11 @@ def group_blocks(check: GroupCheck, classification: bool) -> tuple[Block, ...]:
     ]
     said = (
         f"{count(check.groups)} groups in {count(check.rows)} rows, {count(check.single)} of one row, the largest of "
-        f"{count(check.largest)}. {count(check.duplicates)} rows repeat the features of an earlier one and are in its group"
+        f"{count(check.largest)}."
     )
-    said += f"; that joined {count(check.joined)} groups to others." if check.joined else "."
+    if check.duplicates:
+        said += f" {count(check.duplicates)} rows repeat the features of an earlier one and are in its group"
+        said += f"; that joined {count(check.joined)} groups to others." if check.joined else "."
     if check.balanced is not None:
         said += f" Balanced over classes, each group whole: {rate(check.balanced.value)}."
     cost = (
