@@ -20,6 +20,7 @@ NEURAL_TANGENTS = (
 )
 TORCH = (("torch==2.13.0", "numpy"),)
 SCIKIT_NTK = (("scikit-ntk",),)
+XRFM = (("torch==2.13.0", "numpy", "scikit-learn", "tqdm"), ("xrfm==0.4.5",))
 
 # neural-tangents wants TensorFlow for a part that kernels do not use: a stub stands in.
 STUB = "import sys, types; sys.modules['neural_tangents.experimental'] = types.ModuleType('experimental')\n"

@@ -6,6 +6,7 @@
     .venv/bin/python benchmarks/solvers.py figure         # fits the table and draws docs/images/solver-growth.png
     .venv/bin/python benchmarks/solvers.py mnist [N]      # all 60000 rows, ten classes, and scikit-learn's Nystroem
     .venv/bin/python benchmarks/solvers.py cifar [N]      # five classes of CIFAR-10
+    .venv/bin/python benchmarks/solvers.py xrfm [N]       # xRFM on the same rows of MNIST, in an environment of its own
 
 Data sets are found as `widthwise.load` finds them (WIDTHWISE_DATA). The table of `growth` is kept in the system's temporary
 folder, so that each size can be a run of its own.
@@ -224,6 +225,43 @@ def whole(data: tuple[Any, ...], n: int | None) -> None:
             break
 
 
+# Arguments: a file of arrays, rows of a leaf. Prints the accuracy, the seconds and the peak memory in GiB.
+XRFM_SCRIPT = """
+import json, resource, sys, time
+import numpy as np, torch
+from xrfm import xRFM
+path, leaf = json.loads(sys.argv[1])
+given = np.load(path, allow_pickle=False)
+params = {"model": {"kernel": "l2", "bandwidth": 10.0, "exponent": 1.0, "diag": False, "bandwidth_mode": "constant"},
+          "fit": {"reg": 1e-3, "iters": 3, "verbose": False, "early_stop_rfm": True}}
+model = xRFM(rfm_params=params, device=torch.device("cpu"), tuning_metric="accuracy", max_leaf_size=leaf, random_state=0,
+             verbose=False)
+start = time.perf_counter()
+model.fit(given["X"], given["y"], given["V"], given["v"])
+seconds = time.perf_counter() - start
+found = np.asarray(model.predict(given["Z"])).ravel()
+print(json.dumps({"accuracy": float(np.mean(found == given["z"])), "seconds": seconds,
+                  "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}))
+"""
+
+
+def xrfm(n: int | None = None, leaf: int = 10_000) -> None:
+    """Fit xRFM 0.4.5 as it comes, in leaves that two cores can factorise; a tenth of the rows validates."""
+    import peers
+
+    X, y, Z, z = mnist()
+    X, y = X[:n].astype(np.float32), y[:n]
+    held = np.random.default_rng(0).permutation(len(X)) < len(X) // 10
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "rows.npz"
+        np.savez(path, X=X[~held], y=y[~held], V=X[held], v=y[held], Z=Z.astype(np.float32), z=z)
+        found = peers.measure(peers.environment("xrfm", peers.XRFM), XRFM_SCRIPT, [str(path), leaf])
+    print(
+        f"xRFM, {len(X)} rows, leaves of at most {leaf}: {found['seconds']:.0f} s, test accuracy "
+        f"{100 * found['accuracy']:.2f} %, peak {found['peak']:.1f} GiB"
+    )
+
+
 def free_memory() -> float:
     from widthwise._checks import available_memory
 
@@ -260,3 +298,5 @@ if __name__ == "__main__":
         whole(mnist(), *(numbers or [None]))
     elif what == "cifar":
         whole(cifar(), *(numbers or [None]))
+    elif what == "xrfm":
+        xrfm(*numbers)

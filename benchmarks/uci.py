@@ -42,8 +42,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import peers  # noqa: E402 - beside this file
 
-XRFM = (("torch==2.13.0", "numpy", "scikit-learn", "tqdm"), ("xrfm==0.4.5",))
-
 # Of the paper: depth 0 is the linear kernel, and C runs over powers of ten.
 DEPTHS = range(5)
 C_GRID = tuple(10.0**e for e in range(-2, 5))
@@ -301,7 +299,7 @@ print(json.dumps({"answers": answers, "seconds": time.perf_counter() - start}))
 
 def xrfm(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[list[np.ndarray], float]:
     """Predictions of every split, and seconds without the start of the process."""
-    python = peers.environment("xrfm", XRFM)
+    python = peers.environment("xrfm", peers.XRFM)
     arrays: dict[str, Any] = {"splits": len(parts), "folds": FOLDS}
     for s, (X, y, Z) in enumerate(parts):
         # Classes that a training part lacks would leave gaps in the codes.
