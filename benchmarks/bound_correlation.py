@@ -38,7 +38,7 @@ NOISES = (0.0, 0.1, 0.2, 0.4, 0.6, 0.9)
 SEEDS = (0, 1, 2)
 N, TEST, NOISY_WIDTH = 1000, 2000, 256
 RATE, BATCH, EPOCHS, GOAL = 0.01, 64, 600, 0.01
-PAIR_ROWS, PAIR_TEST, PAIR_RIDGE = 400, 1000, 1.0
+PAIR_ROWS, PAIR_TEST, PAIR_RIDGE, PAIR_NOISES = 400, 1000, 1.0, (0.0, 0.1, 0.2, 0.3, 0.4)
 
 
 def mnist() -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +85,8 @@ def network(X: np.ndarray, y: np.ndarray, *, part: str, width: int, noise: float
     relative = flatness(net, run.params, *small, loss="cross_entropy", measure="error", draws=3, relative=True)
     distance = found["distance"][1]
     found["flatness"] = ("measure", flat.complexity(distance, N))
-    found["flatness-magnitude"] = ("measure", 1.0 / relative.sigma)
+    update = np.concatenate([(first - first_start).ravel(), (second - second_start).ravel()])
+    found["flatness-magnitude"] = ("measure", relative.magnitude_complexity(update, N))
     bayes = pac_bayes(net, start, run.params, rows, coded, draws=60, trial_draws=4, seed=seed)
     found["pac-bayes"] = ("full constants", bayes.bound)
     drawn = []
@@ -122,13 +123,11 @@ def pair(X: np.ndarray, y: np.ndarray, *, noise: float, seed: int) -> dict[str, 
 
 
 def jobs() -> Iterator[tuple[str, int, float, int]]:
-    """Part, width, noise and seed of every row, short ones first."""
-    for noise in (0.0, 0.1, 0.2, 0.3, 0.4):
-        yield from (("rows", 0, noise, seed) for seed in SEEDS)
-    for noise in NOISES:
-        yield from (("noise", NOISY_WIDTH, noise, seed) for seed in SEEDS)
-    for width in WIDTHS:
-        yield from (("width", width, 0.0, seed) for seed in SEEDS)
+    """Part, width, noise and seed of every row: one seed of everything after another."""
+    for seed in SEEDS:
+        yield from (("rows", 0, noise, seed) for noise in PAIR_NOISES)
+        yield from (("width", width, 0.0, seed) for width in WIDTHS)
+        yield from (("noise", NOISY_WIDTH, noise, seed) for noise in NOISES)
 
 
 def tables(rows: list[dict[str, Any]]) -> str:

@@ -76,9 +76,9 @@ def steps() -> None:
             table.writerow(
                 (row["set"], row["part"], row["label_noise"], predicted, measured, row["steps"], row["laziness"][0])
             )
-    figure = Figure(figsize=(7.2, 6.4), layout="constrained")
+    figure = Figure(figsize=(9.4, 6.4), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    axes, beside = figure.subplots(1, 2, width_ratios=(3.2, 1.0))
     ends = (0.8, 6000.0)
     axes.plot(ends, ends, color="#444444", linewidth=1, zorder=1)
     axes.fill_between(ends, [0.85 * e for e in ends], [1.15 * e for e in ends], color="#dddddd", linewidth=0, zorder=0)
@@ -122,8 +122,36 @@ def steps() -> None:
     axes.set_aspect("equal")
     axes.grid(visible=True, which="major", color="#eeeeee", zorder=0)
     axes.legend(frameon=False, loc="upper left")
+    _failures(beside, rows)
     figure.savefig(IMAGES / "steps.png", dpi=130)
     sys.stdout.write("wrote docs/images/steps.png and steps.csv\n")
+
+
+def _failures(axes: Axes, rows: list[dict[str, Any]]) -> None:
+    """Names of the trainings that did not get there, and of those that were far off."""
+    missed: dict[str, list[str]] = {}
+    far: list[tuple[float, str]] = []
+    for row in rows:
+        predicted, measured = row["steps_50"]
+        if measured is None:
+            missed.setdefault(row["set"], []).append(f"{row['label_noise']:g}")
+        else:
+            far.append((measured / predicted, f"{row['set']}, {row['label_noise']:g}"))
+    far.sort(reverse=True)
+    number = sum(len(noises) for noises in missed.values())
+    lines = [
+        f"not reached, {number} of {len(rows)}",
+        "(table: label noise)",
+        "",
+        *(f"{name}: {', '.join(noises)}" for name, noises in sorted(missed.items())),
+        "",
+        "slowest of those that were",
+        "(measured over predicted)",
+        "",
+        *(f"{ratio:.1f}  {name}" for ratio, name in far[:8]),
+    ]
+    axes.set_axis_off()
+    axes.text(0.0, 1.0, "\n".join(lines), transform=axes.transAxes, fontsize=7.5, va="top", linespacing=1.35)
 
 
 def widths() -> None:

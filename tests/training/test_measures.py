@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import itertools
 
@@ -92,6 +93,18 @@ def test_the_measure_of_complexity_is_the_formula():
     found = measures.flatness(LINEAR, params, X, Y, measure="loss", rise=0.3, draws=400)
     expected = np.sqrt((9.0 / (4 * found.sigma**2) + np.log(10 / found.sigma) + 10) / 10)
     assert found.complexity(3.0, 10) == pytest.approx(expected)
+
+
+def test_in_proportion_to_each_parameter_it_counts_logarithms_of_the_updates():
+    found = measures.Flatness(
+        sigma=0.5, start=0.0, rise=0.1, standard_error=0.01, draws=10, measure="error", relative=True
+    )
+    update, n = np.array([0.3, -0.4, 0.0]), 20
+    # Mean square 1/12; a parameter that stayed counts by epsilon.
+    logs = sum(np.log((1e-6 + 1.25 / 12) / (1e-6 + 0.25 * d**2)) for d in (0.3, 0.4, 0.0))
+    assert found.magnitude_complexity(update, n) == pytest.approx(np.sqrt((logs / 4 + np.log(40) + 10) / 20), rel=1e-12)
+    with pytest.raises(UsageError, match="relative=True"):
+        dataclasses.replace(found, relative=False).magnitude_complexity(update, n)
 
 
 def test_the_worst_direction_of_a_quadratic_loss_is_its_first_eigenvector():

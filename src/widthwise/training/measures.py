@@ -33,6 +33,8 @@ Parameters = Mapping[str, Array | np.ndarray]
 # Noise is sought between these powers of two of the parameters' own root mean square, then by bisection.
 SMALLEST, LARGEST = -40, 12
 BISECTIONS = 30
+# Size below which noise in proportion to a parameter does not fall.
+SMALL_SIZE = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,6 +75,27 @@ class Flatness:
         count(n, "n")
         inside = (distance**2 / (4.0 * self.sigma**2) + np.log(n / self.sigma) + 10.0) / n
         return float(np.sqrt(max(inside, 0.0)))
+
+    def magnitude_complexity(self, update: Float[np.ndarray, " p"], n: int) -> float:
+        r"""The same for noise in proportion to each of p parameters, whose updates are :math:`d = w - w_0`.
+
+        .. math:: \sqrt{\frac1n\left[\frac14\sum_i\ln\frac{\epsilon^2 + (\sigma^2 + 1)\|d\|^2/p}{\epsilon^2 + \sigma^2 d_i^2}
+            + \ln\frac n\sigma + 10\right]}, \qquad \epsilon = 10^{-3}
+
+        Args:
+            update: of all trained parameters, in one row.
+            n: number of training rows.
+
+        Raises:
+            UsageError: if n is not a number of rows, or the noise was not relative.
+        """
+        count(n, "n")
+        if not self.relative:
+            raise UsageError("noise must be in proportion to each parameter: ask flatness for relative=True")
+        square = self.sigma**2
+        top = SMALL_SIZE**2 + (square + 1.0) * float(np.mean(update**2))
+        logs = float(np.sum(np.log(top / (SMALL_SIZE**2 + square * update**2))))
+        return float(np.sqrt(max((0.25 * logs + np.log(n / self.sigma) + 10.0) / n, 0.0)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -163,7 +186,9 @@ def flatness(
     rows, targets = problem(net, X, y, loss)
     with float64():
         held, moving = split(net, params)
-        scales = {name: jnp.abs(value) + 1e-3 if relative else jnp.ones_like(value) for name, value in moving.items()}
+        scales = {
+            name: jnp.abs(value) + SMALL_SIZE if relative else jnp.ones_like(value) for name, value in moving.items()
+        }
         keys = jax.random.split(jax.random.key(seed), draws)
 
         def measured(sigma: float) -> Float[np.ndarray, "draws 2"]:
