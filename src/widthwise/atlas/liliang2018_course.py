@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -37,10 +38,10 @@ def _ends(trial: Trial) -> tuple[int, ...]:
     return tuple(dict.fromkeys((min(trial.settings.widths), max(trial.settings.widths))))
 
 
-def _along(trial: Trial, m: int, mode: str | None, steps: Mapping[int, float]) -> TrainingRun:
-    """One run, watched every ten steps as far as the published curve goes."""
+def _along(trial: Trial, m: int, mode: str | None, known: Mapping[int, float]) -> TrainingRun:
+    """One run, watched at the steps of the published curve."""
     own = _in_mode(trial, mode)
-    return descend(own, own.rows, m, every=10, steps=max(steps), probes=WATCHED, watch_test=True)
+    return descend(own, own.rows, m, every=math.gcd(*known), steps=max(known), probes=WATCHED, watch_test=True)
 
 
 def predict_accuracy(trial: Trial) -> Evidence:
