@@ -267,9 +267,7 @@ _GRID: Mapping[Scale, Settings] = {
     ),
 }
 _STARTS: Mapping[Scale, Settings] = {
-    "smoke": Settings(
-        data="generated", n=5, widths=(32,), more={**_FIVE, "scale": 1e-3, "starts": (1e-3, 1e-4, 1e-6)}
-    ),
+    "smoke": Settings(data="generated", n=5, widths=(32,), more={**_FIVE, "scale": 1e-3, "starts": (1e-3, 1e-4, 1e-6)}),
     "quick": Settings(data="generated", n=5, widths=(16, 256), more={**_FIVE, "scale": 1e-3}),
     "paper": Settings(data="generated", n=5, widths=(16, 256, 20000), seeds=10, more={**_FIVE, "scale": 1e-3}),
 }
