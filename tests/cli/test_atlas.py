@@ -123,6 +123,9 @@ def test_own_data_are_run_where_the_claim_makes_sense_on_them(run, table, tmp_pa
     (path,) = (tmp_path / "runs" / "verdicts").iterdir()
     told = json.loads(path.read_text())["run"]
     assert (told["data"], told["target"], told["own"], told["n"]) == (str(table), "label", True, 40)
+    assert "constant coordinate appended" in done.err
+    done = run("atlas", "run", ON_DATA, "--target", "label", *words)
+    assert (done.code, "--data" in done.err) == (2, True)
     done = run("atlas", "run", CHEAP, "--data", table, "--target", "label", *words)
     assert (done.code, "has no meaning on other data" in done.err) == (2, True)
 

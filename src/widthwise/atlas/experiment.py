@@ -85,6 +85,8 @@ def run_claim(
     smoke = scale == "smoke"
     seeds = range(seed, seed + (1 if smoke or not claim.random else settings.seeds))
     slowdowns = (1, SLOWDOWN) if claim.gradient_flow and not smoke else (1,)
+    if target is not None and data is None:
+        raise UsageError(f"target names a column of data of one's own, and none came; {target!r} did")
     if data is not None and not isinstance(data, Dataset):
         data = load(data, target=target)
     rows = rows_by_seed(claim, settings, data)

@@ -158,7 +158,11 @@ def _run(
 
     claims = chosen(name)
     several = len(claims) > 1
+    if target is not None and data is None:
+        raise click.UsageError("--target names a column of the file that --data names; give that too")
     loaded = None if data is None else ww.load(data, target=target)
+    if scale == "smoke":
+        click.echo("smoke: one seed at one step size, for the machinery; verdicts need quick or paper", err=True)
     found = []
     for place, claim in enumerate(claims, 1):
         if several and loaded is not None and (claim.own_data or not _suits(claim, loaded)):
@@ -174,6 +178,8 @@ def _run(
             out=store(out),
             tell=lambda line, head=head: click.echo(f"{head}{line}", err=True),  # type: ignore[misc]
         )
+        if verdict.run.own:
+            click.echo(f"{claim.key}, rows: {'; '.join(verdict.run.prepared) or 'as they are'}", err=True)
         control = "" if verdict.control.failed else "; THE CONTROL DID NOT FAIL"
         click.echo(f"{verdict}{control}", err=quiet)
         keep(out, verdict)
