@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import widthwise as ww
-from widthwise.audits.holdout import expected
+from widthwise.audits.holdout import expected, read_test
 from widthwise.audits.page import page
 from widthwise.audits.table import Score
 from widthwise.audits.verdict import testing
@@ -138,7 +138,17 @@ def test_test_rows_that_do_not_fit_are_refused_before_any_work(change, error, wo
 def test_groups_are_no_column_of_the_test_rows():
     train = table(60, 0).assign(who=np.arange(60) // 3)
     hold = audit(table(40, 1), train=train, groups="who").holdout
-    assert hold.notes == ()
+    assert hold.notes == hold.alerts == ()
+
+
+def test_test_rows_of_groups_that_were_trained_on_are_counted():
+    train = ww.load(table(60, 0).assign(who=np.arange(60) // 3), target="label", aside=("who",))
+    test = table(40, 1).assign(who=np.arange(40) + 15)
+    # Groups 0 to 19 are trained on: five of the test rows are of such.
+    (alert,) = read_test(test, train, "train.csv", "label", "who").alerts
+    assert alert.startswith("5 of 40 test rows are of groups of 'who'")
+    assert read_test(test.assign(who=test["who"] + 5), train, "train.csv", "label", "who").alerts == ()
+    assert read_test(test, train, "train.csv", "label", None).alerts == ()
 
 
 def test_numbers_are_scored_in_their_unit():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ WIDTH = 2048
 SPLIT_NAMES = ("mnist", "fashion-mnist", "cifar10", "uci")
 
 
-def read_test(test: Any, whole: Dataset, data: Any, target: str | None) -> Dataset:
+def read_test(test: Any, whole: Dataset, data: Any, target: str | None, groups: Any) -> Dataset:
     """Rows to test on, read like those of the source.
 
     Args:
@@ -40,6 +41,7 @@ def read_test(test: Any, whole: Dataset, data: Any, target: str | None) -> Datas
         whole: the source, whose columns, categories and classes they share.
         data: what the source was read from: the same file or name means its test part.
         target: name of the target column.
+        groups: name of the column of groups, or their values; None without.
 
     Raises:
         DataError: if columns or labels are missing, or values cannot be used.
@@ -57,10 +59,26 @@ def read_test(test: Any, whole: Dataset, data: Any, target: str | None) -> Datas
     )
     named = target if text is not None and not part and "." in text and whole.target_name == target else None
     try:
-        return load(test, like=whole, target=named, split="test" if part else "train")
+        ds = load(test, like=whole, target=named, split="test" if part else "train")
     except DataError as failure:
         # Both files have rows and columns of the same names.
         raise DataError(f"test rows ({quoted(text or 'in memory', limit=200)}): {failure}") from failure
+    return replace(ds, alerts=(*ds.alerts, *_known_groups(ds, whole, groups)))
+
+
+def _known_groups(tested: Dataset, whole: Dataset, groups: Any) -> tuple[str, ...]:
+    """That test rows are of groups that were trained on, where the test rows name their groups."""
+    if not isinstance(groups, str) or groups not in tested.beside:
+        return ()
+    known = {str(value) for value in whole.beside[groups]}
+    rows = sum(str(value) in known for value in tested.beside[groups])
+    if not rows:
+        return ()
+    text = (
+        f"{rows} of {tested.n} test rows are of groups of {quoted(groups)} that the source has too: the error on them is not that "
+        "of new groups, which the nested error is for."
+    )
+    return (text,)
 
 
 def hold_out(

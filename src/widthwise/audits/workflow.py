@@ -109,7 +109,7 @@ def audit(
     _arguments(max_n, seed, pad, verify, subsample)
     whole = load(data, y, target=target, task=task, aside=aside(groups, time))
     ds, chosen_rows, how = _rows(whole, max_n, subsample, seed)
-    tested = None if test is None else read_test(test, whole, data, target)
+    tested = None if test is None else read_test(test, whole, data, target, groups)
     ds, bonds = tie(ds, whole, chosen_rows, groups=groups, time=time)
     coded = targets(ds, coding)
     big = _big(ds, coded.Y.shape[1])

@@ -171,8 +171,8 @@ def _from_frame_like(
         )
     labels = read_labels(labels_from, name=name, like=(like.task, like.classes))
     columns = encode_like(features, like.recipe.columns)
-    if like.identifier in features.columns:
-        beside = {**beside, str(like.identifier): features[like.identifier].to_numpy(dtype=object)}
+    # What was set aside there is set aside here, where it is.
+    beside = {**{c: features[c].to_numpy(dtype=object) for c in like.beside if c in features.columns}, **beside}
     return assemble(
         columns.X,
         labels,
