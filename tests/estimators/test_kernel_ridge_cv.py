@@ -167,6 +167,8 @@ def test_what_cannot_be_chosen_from_is_refused():
         ww.NTKRegressorCV(depths=2).fit(X, y)
     with pytest.raises(UsageError, match="kernels must be a list of at least one value"):
         ww.NTKRegressorCV(kernels="ntk").fit(X, y)
+    with pytest.raises(UsageError, match="kernels must be a list of at least one value"):
+        ww.NTKRegressorCV(kernels=HInf()).fit(X, y)
     with pytest.raises(UsageError, match="ridges must be a list"):
         ww.NTKRegressorCV(ridges=()).fit(X, y)
     with pytest.raises(UsageError, match="scoring must be 'squared' or 'absolute'"):

@@ -24,7 +24,7 @@ from widthwise._checks import count, enough_memory
 from widthwise.errors import UsageError
 from widthwise.estimators.kernel_rows import kernel_of, padded
 from widthwise.estimators.persistence import Persistent
-from widthwise.estimators.validation import new_rows, one_of, training_rows
+from widthwise.estimators.validation import new_rows, one_of, seed_of, training_rows
 from widthwise.kernels import NNGP, NTK, HInf
 from widthwise.kernels.kernel import Kernel
 from widthwise.solvers.preconditioners import cholesky_columns
@@ -156,7 +156,7 @@ class NTKFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Persistent)
             bias_variance=self.bias_variance,
         )  # fmt: skip
         self._mixed = None
-        generator = np.random.default_rng(self.random_state)
+        generator = np.random.default_rng(seed_of(self.random_state))
         if method == "nystroem":
             self._choose_landmarks(rows, components, generator)
         else:

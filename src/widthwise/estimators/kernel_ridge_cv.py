@@ -26,7 +26,7 @@ from widthwise.estimators.kernel_machine import (
     in_own_units,
 )
 from widthwise.estimators.kernel_rows import kernel_of, padded
-from widthwise.estimators.validation import group_codes, number, one_of, row_weights, training_data
+from widthwise.estimators.validation import group_codes, number, one_of, row_weights, seed_of, training_data
 from widthwise.estimators.weighted_ridge import Path, path, problem, together
 from widthwise.kernels.kernel import Kernel
 from widthwise.solvers import solve
@@ -127,7 +127,8 @@ class SearchedNetwork(KernelRidge):
         self, X: Float[np.ndarray, "n d"]
     ) -> Iterator[tuple[dict[str, Any], Kernel, Float[np.ndarray, "n n"]]]:
         """Kernel matrices of all networks."""
-        both = all(name in [k for k in self.kernels if isinstance(k, str)] for name in ("ntk", "nngp"))
+        names = [kernel for kernel in _listed(self.kernels, "kernels") if isinstance(kernel, str)]
+        both = "ntk" in names and "nngp" in names
         last: tuple[Any, ...] = ()
         pair: dict[str, Float[np.ndarray, "n n"]] = {}
         for chosen, kernel in self._networks(X.shape[1]):
@@ -196,7 +197,7 @@ class SearchedNetwork(KernelRidge):
         kept = np.arange(len(X)) if weights is None else np.flatnonzero(weights > 0)
         some = kept
         if len(kept) > EXACT_ROWS:
-            some = np.sort(np.random.default_rng(self.random_state).choice(kept, PREVIEW, replace=False))
+            some = np.sort(np.random.default_rng(seed_of(self.random_state)).choice(kept, PREVIEW, replace=False))
         codes = together(X[some], None if groups is None else groups[some])
         if codes is not None and codes.max() == 0:
             raise UsageError(

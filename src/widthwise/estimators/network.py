@@ -15,7 +15,6 @@ import scipy.linalg
 import scipy.special
 from jaxtyping import Float, Int
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from widthwise._checks import count
@@ -24,7 +23,7 @@ from widthwise.errors import DataError, UsageError
 from widthwise.estimators.kernel_machine import coded, decoded, in_own_units
 from widthwise.estimators.kernel_rows import padded
 from widthwise.estimators.persistence import Persistent
-from widthwise.estimators.validation import class_codes, new_rows, number, one_of, training_data
+from widthwise.estimators.validation import class_codes, new_rows, number, one_of, seed_of, training_data
 from widthwise.kernels import NTK
 from widthwise.kernels.parameters import matrix
 from widthwise.networks import MLP, Doubled
@@ -37,6 +36,8 @@ CURVATURE_ROWS = 1000
 # Largest second derivative of the loss of a row in its outputs: 1 of squares, 1/4 of the logistic one, 1/2 of the cross entropy.
 CURVATURE = {"squared": 1.0, "logistic": 0.25, "cross_entropy": 0.5}
 ADAM_RATE = 1e-3
+# Numbers that a block of new rows may put into all layers, about: 128 MB.
+ACTIVATIONS = 1 << 24
 
 
 class FiniteNetwork(Persistent):
@@ -83,7 +84,7 @@ class FiniteNetwork(Persistent):
 
     def _start(self, X: Float[np.ndarray, "n p"], columns: int, outputs: int, loss: str) -> None:
         """A network at its start, and the rate that is stable for these rows."""
-        self._seed = _seed(self.random_state)
+        self._seed = seed_of(self.random_state)
         self._calls, self.n_iter_, self._loss = 0, 0, loss
         self.history_ = {"step": np.zeros(0, np.int64), "loss": np.zeros(0)}
         scales: dict[str, Any] = {
@@ -181,9 +182,11 @@ class FiniteNetwork(Persistent):
     def _outputs(self, X: Any) -> Float[np.ndarray, "m k"]:
         """Outputs on new rows, in float64, so that they do not depend on which rows stand beside."""
         rows = self._rows(new_rows(self, X))
+        size = max(1, ACTIVATIONS // sum(values.shape[0] for values in self.params_.values()))
         with float64():
             params = {name: jax.numpy.asarray(value, np.float64) for name, value in self.params_.items()}
-            return np.asarray(self.network_.apply(params, jax.numpy.asarray(rows)))
+            parts = [rows[first : first + size] for first in range(0, len(rows), size)]
+            return np.concatenate([np.asarray(self.network_.apply(params, jax.numpy.asarray(part))) for part in parts])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -422,10 +425,3 @@ def _widths(widths: Any) -> tuple[int, ...]:
 
 def _width(targets: np.ndarray) -> int:
     return 1 if targets.ndim == 1 else int(targets.shape[1])
-
-
-def _seed(random_state: Any) -> int:
-    """A whole number as it is, what else scikit-learn takes by one draw."""
-    if isinstance(random_state, numbers.Integral):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

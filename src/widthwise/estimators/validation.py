@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
 
@@ -174,3 +175,17 @@ def number(value: object, name: str, *, least: float = 0.0) -> float:
     if not real or not np.isfinite(float(value)) or float(value) < least:  # type: ignore[arg-type]
         raise UsageError(f"{name} must be a finite number of at least {least:g}; {value!r} came")
     return float(value)  # type: ignore[arg-type]
+
+
+def seed_of(random_state: Any) -> int:
+    """A seed: a whole number is itself, whatever else scikit-learn takes gives one by a draw.
+
+    Args:
+        random_state: an integer, a `numpy.random.RandomState`, or None.
+
+    Raises:
+        ValueError: in scikit-learn's words, if it is none of these.
+    """
+    if isinstance(random_state, numbers.Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
