@@ -152,22 +152,18 @@ def tables(rows: list[dict[str, Any]]) -> str:
         table = []
         for key, (kind, _) in chosen[0]["bounds"].items():
             values = [math.inf if row["bounds"][key][1] is None else row["bounds"][key][1] for row in chosen]
-            if all(math.isinf(v) for v in values):
-                table.append((math.inf, f"| {key} | {kind} | inf | inf | - | - | - |"))
-                continue
-            tau, rho = float(kendalltau(values, errors).statistic), float(spearmanr(values, errors).statistic)
+            constant = len(set(values)) == 1
+            tau = math.nan if constant else float(kendalltau(values, errors).statistic)
+            rho = math.nan if constant else float(spearmanr(values, errors).statistic)
+            signs = "- | -" if constant else f"{tau:+.2f} | {rho:+.2f}"
             above = "-"
             if kind == "full constants":
                 gaps = [row["noisy_error"] - row["below"] * (key not in ("pac-bayes", "rademacher")) for row in chosen]
                 if key == "pac-bayes":
                     gaps = [row["gibbs"] for row in chosen]
                 above = f"{min(v - g for v, g in zip(values, gaps, strict=True)):.3g}"
-            table.append(
-                (
-                    -tau,
-                    f"| {key} | {kind} | {min(values):.3g} | {max(values):.3g} | {tau:+.2f} | {rho:+.2f} | {above} |",
-                )
-            )
+            place = math.inf if constant else -tau
+            table.append((place, f"| {key} | {kind} | {min(values):.3g} | {max(values):.3g} | {signs} | {above} |"))
         lines += [line for _, line in sorted(table, key=lambda entry: entry[0])]
         lines.append("")
     return "\n".join(lines)
