@@ -57,20 +57,25 @@ def test_an_index_has_every_verdict_once_under_its_heading(smoke, name):
         told = {
             "index": {"arora2019": "Arora et al. 2019", "maennel2018": "Maennel et al. 2018"}[claim.source],
             "by-type": TYPES[claim.type],
-            "by-verdict": verdict.word,
+            "by-verdict": "no verdict: smoke",
             "by-quantity": claim.quantity,
         }[name]
         assert heading[f"{file_name(verdict)}.html"] == told
 
 
 def test_verdicts_are_counted_and_chance_is_summed(smoke):
-    told = totals(
-        [replace(smoke[0], word="holds", chance=0.25), replace(smoke[1], word="holds outside its hypotheses", chance=0.5),
-         replace(smoke[2], word="does not hold", chance=0.5)]
-    )  # fmt: skip
+    quick = [replace(one, run=replace(one.run, scale="quick")) for one in smoke]
+    held = [
+        replace(quick[0], word="holds", chance=0.25),
+        replace(quick[1], word="holds outside its hypotheses", chance=0.5),
+    ]
+    told = totals([*held, replace(quick[2], word="does not hold", chance=0.5), smoke[0]])
     assert told[0] == "Of 3 verdicts 1 holds, 1 holds outside its hypotheses, 1 does not hold."
     assert "all 2 that hold" in told[2]
     assert "**0.75**" in told[2]
+    assert told[3].endswith("4 of 4.")
+    assert told[4] == "1 of the 4 runs at `smoke`, which gives no verdict."
+    assert len(totals(smoke)) == 2
 
 
 def test_a_changed_verdict_or_a_control_that_did_not_fail_is_an_alert_of_every_index(smoke):

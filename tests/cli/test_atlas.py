@@ -25,6 +25,7 @@ def checked(run):
     def call(layout: str, *words: object) -> dict:
         done = run(*words, "--format", "json")
         told = json.loads(done.out)
+        assert told["schema"] == f"widthwise/{layout}/1"
         body = json.loads(run("schema", layout).out)
         jsonschema.Draft202012Validator.check_schema(body)
         jsonschema.validate(told, body)

@@ -240,7 +240,9 @@ class Sufficient:
 
     def says(self) -> str:
         """The threshold in words."""
-        return f"observed at or below required; vacuous from {self.decades:g} decades on"
+        return (
+            f"observed at or below required; vacuous from {self.decades:g} decade{'' if self.decades == 1 else 's'} on"
+        )
 
     def chance(self, curves: int, points: int, seeds: int) -> float:  # noqa: ARG002
         """None: a sufficient condition is measured, not tested."""

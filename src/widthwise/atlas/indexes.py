@@ -11,10 +11,18 @@ from widthwise.atlas.registry import find
 from widthwise.atlas.verdict import Verdict
 from widthwise.pages import Alert, Column, Link, Page, Section, Table, Text, escape
 
+NO_VERDICT = "no verdict: smoke"
+
+
+def word_of(verdict: Verdict) -> str:
+    """The word; none at smoke, where there is one seed at one step size."""
+    return verdict.word if verdict.run.scale != "smoke" else NO_VERDICT
+
+
 INDEXES: tuple[tuple[str, str, Callable[[Verdict, Claim], str]], ...] = (
     ("index", "paper", lambda _, claim: cited(claim.source)),
     ("by-type", "type", lambda _, claim: TYPES[claim.type]),
-    ("by-verdict", "verdict", lambda verdict, _: verdict.word),
+    ("by-verdict", "verdict", lambda verdict, _: word_of(verdict)),
     ("by-quantity", "quantity", lambda _, claim: claim.quantity),
 )
 SUMMARY, REGIME_MAP = "summary", "regime-map"
@@ -57,7 +65,7 @@ def index_page(verdicts: Sequence[Verdict], name: str) -> Page:
         parts.setdefault(group(verdict, find(verdict.claim)), []).append(verdict)
     return Page(
         title="The atlas: claims, and what became of them",
-        subtitle=f"{len(verdicts)} verdicts, by {by}",
+        subtitle=f"{len(verdicts)} runs, by {by}",
         verdict=totals(verdicts),
         alerts=_wrong(verdicts),
         sections=tuple(Section(title=title, blocks=(_listed(found, by),)) for title, found in parts.items() if found),
@@ -67,17 +75,24 @@ def index_page(verdicts: Sequence[Verdict], name: str) -> Page:
 
 
 def totals(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    """How many of each verdict, how many would hold by chance, how many controls failed."""
-    counts = {word: sum(one.word == word for one in verdicts) for word in WORDS}
-    told = ", ".join(f"{many} {SINGULAR[word] if many == 1 else PLURAL[word]}" for word, many in counts.items() if many)
-    held = [verdict for verdict in verdicts if verdict.word.startswith("holds")]
-    beyond = sum(one.outside for one in verdicts)
+    """How many of each verdict, how many would hold by chance, how many controls failed; runs at smoke have no verdict."""
     failed = sum(one.control.failed for one in verdicts)
+    control = f"Controls found wrong, as they must be: {failed} of {len(verdicts)}."
+    judged = [one for one in verdicts if one.run.scale != "smoke"]
+    without = len(verdicts) - len(judged)
+    machinery = (f"{without} of the {len(verdicts)} runs at `smoke`, which gives no verdict.",) if without else ()
+    if not judged:
+        return (*machinery, control)
+    counts = {word: sum(one.word == word for one in judged) for word in WORDS}
+    told = ", ".join(f"{many} {SINGULAR[word] if many == 1 else PLURAL[word]}" for word, many in counts.items() if many)
+    held = [verdict for verdict in judged if verdict.word.startswith("holds")]
+    beyond = sum(one.outside for one in judged)
     return (
-        f"Of {len(verdicts)} verdicts {told}.",
+        f"Of {len(judged)} verdicts {told}.",
         f"In {beyond} of them some hypothesis of the theorem is not met by the rows and settings of the run.",
         f"Were all {len(held)} that hold just false, chance would still let **{sum(v.chance for v in held):.2f}** hold.",
-        f"Controls found wrong, as they must be: {failed} of {len(verdicts)}.",
+        control,
+        *machinery,
     )
 
 
@@ -100,7 +115,7 @@ def _listed(verdicts: Sequence[Verdict], by: str) -> Table:
         rows=tuple(
             (
                 find(one.claim).title,
-                TYPES[one.type] if by == "verdict" else f"{one.word}{outside(one)}",
+                TYPES[one.type] if by == "verdict" else f"{word_of(one)}{outside(one)}",
                 typeset(one.reason.split(";")[0]),
                 f"{one.run.data}, {one.run.scale}, seed {one.run.seed}",
             )
