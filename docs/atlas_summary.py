@@ -130,6 +130,20 @@ def functions_by_scale(folder: Path) -> str:
     return "\n".join([*lines, ""])
 
 
+def smallest_widths(folder: Path) -> str:
+    """Chen et al.'s figure: published, ours, the deviation in per cent, where the numbers of rows are the same."""
+    lines = ["| | rows | published | here | deviation |", "|---|---|---|---|---|"]
+    for key in ("chen2019-width-cat-dog", "chen2019-width-cat-ship"):
+        if not (folder / f"{key}.json").exists():
+            continue
+        (ours,), (theirs,) = verdict_of(folder, key).measured, find(key).published
+        for n, y in zip(theirs.x.tolist(), theirs.y.tolist(), strict=True):
+            if n in ours.x:
+                name = key.removeprefix("chen2019-width-").replace("-", " and ")
+                lines.append(f"| {name} | {n:g} | {number(y)} | {told(ours.y[ours.x.index(n)], y)} |")
+    return "\n".join([*lines, ""])
+
+
 def kink_maps() -> None:
     """Kinks of networks of several widths: at the end of the alignment, after the first growth, and from a start of one."""
     claim = find("maennel2018-kinks")
@@ -215,6 +229,7 @@ TABLES = (
     ("figure 1 c", lambda folder: beside(folder, "step", ("liliang2018-figure-1-course", "`paper_figure`"))),
     ("figure 1 d", lambda folder: beside(folder, "rank", ("liliang2018-figure-1-spectrum", "`paper_figure`"))),
     ("functions by scale", functions_by_scale),
+    ("smallest widths", smallest_widths),
 )
 PRINTED_1 = ("liliang2018-figure-1-printed", "`paper_text`")
 

@@ -271,7 +271,8 @@ def _growth(name: str, title: str, data: str, published: Curve) -> Claim:
         source="chen2019",
         locator="figure 1, theorem 3.3",
         title=f"The smallest width grows like a power of log n: {title}",
-        statement="The smallest width whose networks fit n rows follows a power of log n, and that better than a power of n.",
+        statement="The smallest width whose networks fit n rows follows a power of log n better than a power of n. Where points "
+        "cannot tell the two apart, that is not shown.",
         formula=r"m_{\min}(n) \sim \log^p n",
         quantity="width",
         hypotheses=(*THIN, theorem_width),
