@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from widthwise.atlas.allenzhu2018_comparison import COMPARISON
 from widthwise.atlas.allenzhu2018_coupling import COUPLING
+from widthwise.atlas.allenzhu2018_landscape import LANDSCAPE
+from widthwise.atlas.allenzhu2018_practice import PRACTICE
 
-CLAIMS = (*COMPARISON, *COUPLING)
+CLAIMS = (*COMPARISON, *PRACTICE, *COUPLING, *LANDSCAPE)
