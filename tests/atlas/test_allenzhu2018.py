@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 from widthwise._jax import float64
 from widthwise.atlas import allenzhu2018_comparison as comparison
+from widthwise.atlas import allenzhu2018_concepts as concepts
 from widthwise.atlas import allenzhu2018_coupling as coupling
 from widthwise.atlas import allenzhu2018_figures as figures
+from widthwise.atlas import allenzhu2018_landscape as landscape
 from widthwise.atlas import allenzhu2018_learners as learners
+from widthwise.atlas import allenzhu2018_practice as practice
 from widthwise.atlas.trial import Curve, Evidence, Rows, Settings, Trial
 from widthwise.datasets.synthetic import sine_target, sphere, tanh_target
 from widthwise.networks import PseudoNetwork
+from widthwise.theory.learnability import log_size_complexity, polynomial
 
 
 def _rows(n: int = 30, seed: int = 0) -> Rows:
@@ -144,3 +152,93 @@ def test_criteria_of_order_and_powers() -> None:
     ahead = learners.Ahead("a").statistic(measured, measured)
     assert ahead == pytest.approx(1 / 3)
     assert learners.Ahead("b").statistic(measured, measured) == pytest.approx(3 * 4.0**0.25)
+
+
+def test_the_saddle_is_one_and_its_spectrum_is_that_of_the_dense_hessian() -> None:
+    trial, m = _trial(), 6
+    built, net = landscape.saddle(trial, trial.rows, m), learners.network(3, m)
+    with float64():
+        held = {name: jnp.asarray(value, jnp.float64) for name, value in built.start.items()}
+        X, y = jnp.asarray(built.rows.X), jnp.asarray(built.rows.y)
+        flat, back = ravel_pytree({name: held[name] for name in net.trained_names})
+
+        def loss(theta: jax.Array) -> jax.Array:
+            return jnp.mean((net.apply({**held, **back(theta)}, X)[:, 0] - y) ** 2)
+
+        gradient, values = np.asarray(jax.grad(loss)(flat)), np.linalg.eigvalsh(np.asarray(jax.hessian(loss)(flat)))
+    assert np.abs(gradient).max() < 1e-6
+    assert values[0] == pytest.approx(built.smallest, rel=1e-6)
+    assert values[-1] == pytest.approx(built.largest, rel=1e-6)
+    flat_rows = landscape.without_slope(trial.rows)
+    assert landscape.saddle(trial, flat_rows, m).smallest == pytest.approx(0.0, abs=1e-6)
+
+
+def test_negative_curvature_is_below_its_bound_anywhere() -> None:
+    """At random weights of any size, by dense Hessians."""
+    trial, m = _trial(), 5
+    net = learners.network(3, m)
+    with float64():
+        X, y = jnp.asarray(trial.rows.X), jnp.asarray(trial.rows.y)
+        for seed in range(4):
+            held = net.init(seed, d=4)
+            flat, back = ravel_pytree({name: (1.0 + 3.0 * seed) * held[name] for name in net.trained_names})
+
+            def loss(theta: jax.Array) -> jax.Array:
+                return jnp.mean((net.apply({**held, **back(theta)}, X)[:, 0] - y) ** 2)  # noqa: B023
+
+            smallest = float(np.linalg.eigvalsh(np.asarray(jax.hessian(loss)(flat)))[0])
+            assert -smallest <= 2.0 * float(jnp.linalg.norm(held["a"])) * float(jnp.sqrt(loss(flat)))
+            assert smallest < 0.0
+
+
+def test_what_is_reported_of_one_candidate_is_unbiased_and_of_many_too_small() -> None:
+    rng = np.random.default_rng(0)
+    squares = rng.exponential(size=(40, 4000))
+    best, true = practice._reported(squares[:1], 50, rng, 300)
+    assert best == pytest.approx(true, abs=5.0 / np.sqrt(50 * 300))
+    best, true = practice._reported(squares, 50, rng, 100)
+    # The least of 40 means of 50 exponentials is two deviations of .14 below their mean.
+    assert best < 0.8
+    assert true > 0.95
+
+
+def test_the_supremum_over_pseudo_networks_is_a_sum_of_norms() -> None:
+    """No move of rows of norm one correlates more with the signs than the closed form, and that along the gradients as much."""
+    trial = replace(_trial(draws=1, sizes=(30,)), rows=_rows(30))
+    trial = replace(trial, settings=replace(trial.settings, widths=(7,)))
+    gates, a = concepts._gates(trial)
+    signs = np.random.default_rng([0, 23]).choice([-1.0, 1.0], 30)
+    # a enters by its size: its sign turns the move.
+    along = a[:, None] * ((gates * signs[:, None]).T @ trial.rows.X) / 30
+    best = float(np.sum(np.linalg.norm(along, axis=1)))
+    assert float(concepts.measure_class(trial).curves[0].y[0]) == pytest.approx(best)
+    for seed in range(50):
+        move = np.random.default_rng(seed).standard_normal(along.shape)
+        move /= np.linalg.norm(move, axis=1, keepdims=True)
+        assert float(np.sum(move * along)) <= best
+    assert best <= float(concepts.predict_class(trial).curves[0].y[0]) * 2
+
+
+def test_rows_asked_agree_with_the_complexity_where_that_is_a_number() -> None:
+    for constant in (1.0, 3.0):
+        own = concepts.log_complexity_of_square(2.0, epsilon=0.1, constant=constant)
+        given = log_size_complexity(
+            polynomial((4.0, -4.0, 1.0)), radius=float(np.exp(2.0)), accuracy=0.1, constant=constant
+        )
+        assert own == pytest.approx(given, rel=1e-12)
+    assert (
+        concepts.rows_asked(0.1, target="sine", constant=1e4) > concepts.rows_asked(0.1, target="sine") > np.log(1e10)
+    )
+
+
+def test_good_weights_fit_the_targets_in_the_pseudo_network() -> None:
+    """At the ridge of the claim the residual is (ridge) alpha; the norm is that of the dual."""
+    trial = replace(_trial(), settings=replace(_trial().settings, widths=(300,)))
+    whole, largest = concepts._good_weights(trial, 300, 1.0)
+    K, _ = learners.finite_kernel(trial, 2, trial.rows, 300)
+    net = learners.network(2, 300)
+    start = net.init(0, d=4)
+    y = trial.rows.y - np.asarray(net.apply(start, jnp.asarray(trial.rows.X)))[:, 0]
+    alpha = np.linalg.solve(K + 1e-3 * np.trace(K) / 30 * np.eye(30), y)
+    assert whole == pytest.approx(float(np.sqrt(alpha @ K @ alpha)), rel=1e-3)
+    assert whole / np.sqrt(300) < largest < whole

@@ -163,3 +163,17 @@ def test_a_seed_gives_the_same_data_and_a_generator_moves_on():
 def test_arguments_outside_their_range_are_named(call, message):
     with pytest.raises(UsageError, match=message):
         call()
+
+
+def test_a_concept_is_its_formula_and_keeps_its_directions_over_scales() -> None:
+    one, two = synthetic.concept("sin", 1.5, terms=3, seed=2), synthetic.concept("sin", 4.0, terms=3, seed=2)
+    assert np.array_equal(one.first, two.first)
+    assert np.allclose(np.linalg.norm(np.vstack([one.first, one.second]), axis=1), 1.0)
+    X = synthetic.sphere(5, 4, seed=0)
+    for x, value in zip(X, one(X), strict=True):
+        naive = sum(
+            a * np.sin(1.5 * (w @ x)) * (v @ x) for a, w, v in zip(one.signs, one.first, one.second, strict=True)
+        )
+        assert value == pytest.approx(naive)
+    with pytest.raises(UsageError, match="function must be one of"):
+        synthetic.concept("tanh")

@@ -153,6 +153,64 @@ def composed(target: str = "sine", rows: int = 1000, test_rows: int = 1000, *, s
     return Sample(X=X, y=_COMPOSED[target](X), X_test=X_test, y_test=_COMPOSED[target](X_test))
 
 
+_FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"sin": np.sin, "cos": np.cos, "exp": np.exp}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Concept:
+    r"""A member of the concept class of two layers of :cite:t:`allenzhu2018`.
+
+    .. math:: f(x) = c \sum_{i=1}^p a_i\, \phi(s\, w_{1,i}^\top x)\, w_{2,i}^\top x
+
+    with unit vectors w and :math:`|a_i| = 1`. How hard it is to learn is what `theory.log_sample_complexity` says of the series
+    of phi.
+
+    Attributes:
+        function: phi: `sin`, `cos` or `exp`.
+        scale: s.
+        first: vectors w_1, a row each.
+        second: vectors w_2.
+        signs: a.
+        factor: c.
+    """
+
+    function: str
+    scale: float
+    first: Float[np.ndarray, "p d"]
+    second: Float[np.ndarray, "p d"]
+    signs: Float[np.ndarray, " p"]
+    factor: float = 1.0
+
+    def __call__(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+        """Values at rows."""
+        parts = _FUNCTIONS[self.function](self.scale * (X @ self.first.T)) * (X @ self.second.T)
+        return np.asarray(self.factor * (parts @ self.signs))
+
+
+def concept(function: str = "sin", scale: float = 1.0, *, terms: int = 1, d: int = 4, seed: Seed = 0) -> Concept:
+    """A random member of the concept class of two layers; the same vectors for every function and scale of a seed.
+
+    Args:
+        function: `sin`, `cos` or `exp`.
+        scale: s, above zero.
+        terms: number p of terms.
+        d: number of columns.
+        seed: an integer or a NumPy generator.
+
+    Raises:
+        UsageError: if the function is not one that is known, or a number outside its range.
+    """
+    if function not in _FUNCTIONS:
+        raise UsageError(f"function must be one of {', '.join(map(repr, _FUNCTIONS))}; {function!r} came")
+    positive(scale, "scale")
+    generator = np.random.default_rng(seed)
+    first = sphere(count(terms, "terms"), count(d, "d"), seed=generator)
+    second = sphere(terms, d, seed=generator)
+    return Concept(
+        function=function, scale=scale, first=first, second=second, signs=generator.choice([-1.0, 1.0], terms)
+    )
+
+
 _POINTS = {
     "five": ((-1.0, -0.5, 0.0, 0.5, 1.0), (0.5, -0.3, 0.8, -0.6, 0.4)),
     "stalled": ((-0.75, -0.5, 0.125), (1.1, 0.1, 0.8)),
