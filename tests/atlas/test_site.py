@@ -93,6 +93,15 @@ def test_a_verdict_kept_twice_is_one(smoke, tmp_path):
     assert found.word == "holds"
 
 
+def test_verdicts_come_in_the_order_of_claims_and_seeds(smoke, tmp_path):
+    first, second = smoke[0], smoke[1]
+    later = [replace(one, run=replace(one.run, seed=seed)) for one in (first, second) for seed in (100, 20, 3)]
+    for verdict in later:
+        keep(tmp_path, verdict)
+    told = [(verdict.claim, verdict.run.seed) for verdict in kept(tmp_path)]
+    assert told == [(one.claim, seed) for one in (second, first) for seed in (3, 20, 100)]
+
+
 def test_an_empty_folder_and_a_damaged_verdict_are_told(smoke, tmp_path):
     with pytest.raises(UsageError, match="holds no verdicts; run `widthwise atlas run CLAIM --out"):
         write(tmp_path)

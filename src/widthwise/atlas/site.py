@@ -51,7 +51,7 @@ def kept(folder: Path) -> tuple[Verdict, ...]:
             found.append(verdict)
     if not found:
         raise UsageError(f"{folder} holds no verdicts; run `widthwise atlas run CLAIM --out {folder}` first")
-    return tuple(sorted(found, key=lambda verdict: order[verdict.claim]))
+    return tuple(sorted(found, key=lambda one: (order[one.claim], one.run.data, one.run.scale, one.run.seed)))
 
 
 def write(folder: Path) -> Path:
