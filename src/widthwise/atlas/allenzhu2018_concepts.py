@@ -193,7 +193,7 @@ _SETTINGS: Mapping[Scale, Settings] = {
         n=200,
         n_test=200,
         widths=(16, 64),
-        more=merged(_MORE, target="tanh", epsilon=0.6, sizes=(100, 200), draws=5, scales=(1.0, 8.0)),
+        more=merged(_MORE, target="tanh", epsilon=0.6, sizes=(100, 200), draws=5),
     ),
     "quick": Settings(data="generated", n=1000, n_test=4000, widths=(100,), more=_MORE),
     "paper": Settings(
