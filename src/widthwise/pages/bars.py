@@ -6,8 +6,8 @@ import math
 from typing import Any, Final
 
 from widthwise.pages.canvas import Canvas
+from widthwise.pages.charts import Bar, Bars, Histogram
 from widthwise.pages.curves import Frame, draw_axes, draw_legend, draw_marks, legend_rows, place_marks, y_ticks
-from widthwise.pages.document import Bar, Bars, Histogram
 from widthwise.pages.scales import Scale, fit, number, text_width
 from widthwise.pages.theme import MARKERS, group_role
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from matplotlib.axes import Axes
 
 from widthwise.pages.canvas import MARKER_SHAPES, Canvas
-from widthwise.pages.document import Curves, Line, Mark
+from widthwise.pages.charts import Curves, Line, Mark
 from widthwise.pages.scales import Scale, fit, has_place, text_width
 from widthwise.pages.theme import MARKERS, group_role
 

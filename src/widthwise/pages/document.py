@@ -2,37 +2,17 @@
 
 Prose fields (`Text.text`, `Bullets.items`, `Alert.text`, `Section.lead`, `Page.verdict`) take inline markup:
 `**bold**` and `` `code` `` (see `pages.markup`; pass names that come from data through `escape`). Every other
-field is literal text. Numbers are stored as plain floats, NumPy's among them.
+field is literal text. What is drawn is in `charts`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from widthwise.errors import UsageError
-
-# Whole numbers are welcome where live type checks would not take an int for a float.
-Number: TypeAlias = float | int
-
-
-def _floats(values: Iterable[Any]) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
-
-
-def _store(instance: object, **fields: object) -> None:
-    """Set fields of a frozen dataclass while it is being made."""
-    for name, value in fields.items():
-        object.__setattr__(instance, name, value)
-
-
-def _same_length(what: str, **fields: tuple[Any, ...] | None) -> None:
-    sizes = {name: len(values) for name, values in fields.items() if values is not None}
-    if len(set(sizes.values())) > 1:
-        came = ", ".join(f"{name} has {size}" for name, size in sizes.items())
-        raise UsageError(f"{what}: all series must have one length, but {came}")
+from widthwise.pages.charts import Bars, Curves, Heatmap, Histogram, Pictures, Points, Scatter, store
 
 
 def _beside(what: str, link: str) -> None:
@@ -78,7 +58,7 @@ class Bullets:
     items: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        _store(self, items=tuple(self.items))
+        store(self, items=tuple(self.items))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +83,7 @@ class KeyNumbers:
     items: tuple[KeyNumber, ...]
 
     def __post_init__(self) -> None:
-        _store(self, items=tuple(self.items))
+        store(self, items=tuple(self.items))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +124,7 @@ class Table:
     links: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _store(self, columns=tuple(self.columns), rows=tuple(tuple(row) for row in self.rows), links=tuple(self.links))
+        store(self, columns=tuple(self.columns), rows=tuple(tuple(row) for row in self.rows), links=tuple(self.links))
         if self.links and len(self.links) != len(self.rows):
             raise UsageError(f"Table: {len(self.rows)} rows need as many links, but {len(self.links)} came")
         for link in self.links:
@@ -175,350 +155,6 @@ class Formula:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
-    """One line of a `Curves` figure.
-
-    Attributes:
-        label: name in the figure.
-        x: abscissae.
-        y: ordinates; points that are not finite (or not positive on a log axis) leave a gap.
-        kind: a prediction is drawn solid and thick, a measurement thin with markers, a reference dotted in grey.
-        low: lower edge of a shaded band, given together with `high`.
-        high: upper edge of the band.
-        group: lines of one group share colour and marker shape.
-    """
-
-    label: str
-    x: tuple[Number, ...]
-    y: tuple[Number, ...]
-    kind: Literal["prediction", "measurement", "reference"]
-    low: tuple[Number, ...] | None = None
-    high: tuple[Number, ...] | None = None
-    group: int = 0
-
-    def __post_init__(self) -> None:
-        _store(self, x=_floats(self.x), y=_floats(self.y))
-        if (self.low is None) != (self.high is None):
-            raise UsageError("Line: low and high must come together")
-        if self.low is not None and self.high is not None:
-            _store(self, low=_floats(self.low), high=_floats(self.high))
-        _same_length(f"Line {self.label[:60]!r}", x=self.x, y=self.y, low=self.low, high=self.high)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mark:
-    """A thin labelled rule across a figure, at `value` of the named axis."""
-
-    axis: Literal["x", "y"]
-    value: Number
-    label: str
-
-    def __post_init__(self) -> None:
-        _store(self, value=float(self.value))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curves:
-    """Lines over a common pair of axes.
-
-    Attributes:
-        title: what the figure shows, in a few words.
-        description: how to read it, for the caption and for screen readers.
-        x_label: quantity and unit of the horizontal axis.
-        y_label: quantity and unit of the vertical axis.
-        lines: the series.
-        log_x: logarithmic horizontal axis.
-        log_y: logarithmic vertical axis.
-        marks: labelled rules.
-        y_min: lower end of the vertical axis; from the data if absent.
-        y_max: upper end of the vertical axis; from the data if absent.
-    """
-
-    title: str
-    description: str
-    x_label: str
-    y_label: str
-    lines: tuple[Line, ...]
-    log_x: bool = False
-    log_y: bool = False
-    marks: tuple[Mark, ...] = ()
-    y_min: Number | None = None
-    y_max: Number | None = None
-
-    def __post_init__(self) -> None:
-        _store(
-            self,
-            lines=tuple(self.lines),
-            marks=tuple(self.marks),
-            y_min=None if self.y_min is None else float(self.y_min),
-            y_max=None if self.y_max is None else float(self.y_max),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """One point of a `Points` figure.
-
-    Attributes:
-        label: its name, written where there is room.
-        x: abscissa; what is not finite is left out.
-        y: ordinate; an infinite one is drawn on the edge.
-        group: number of its entry in `Points.groups`: colour and shape.
-        hollow: drawn as a ring.
-    """
-
-    label: str
-    x: Number
-    y: Number
-    group: int = 0
-    hollow: bool = False
-
-    def __post_init__(self) -> None:
-        _store(self, x=float(self.x), y=float(self.y))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Points:
-    """Named points over a common pair of axes.
-
-    Attributes:
-        title: what the figure shows, in a few words.
-        description: how to read it.
-        x_label: quantity and unit of the horizontal axis.
-        y_label: quantity and unit of the vertical axis.
-        points: what is drawn, the most important first: labels are placed in this order.
-        groups: names of the groups.
-        marks: labelled rules.
-    """
-
-    title: str
-    description: str
-    x_label: str
-    y_label: str
-    points: tuple[Point, ...]
-    groups: tuple[str, ...] = ()
-    marks: tuple[Mark, ...] = ()
-
-    def __post_init__(self) -> None:
-        _store(self, points=tuple(self.points), groups=tuple(self.groups), marks=tuple(self.marks))
-        for point in self.points:
-            if self.groups and not 0 <= point.group < len(self.groups):
-                raise UsageError(
-                    f"Points: {len(self.groups)} groups are named, but {point.label[:60]!r} is of group {point.group}"
-                )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cloud:
-    """One population of a `Scatter` figure.
-
-    Attributes:
-        label: name in the figure.
-        x: abscissae.
-        y: ordinates; points that are not finite (or not positive on a log axis) are left out.
-        group: sets colour and marker shape.
-    """
-
-    label: str
-    x: tuple[Number, ...]
-    y: tuple[Number, ...]
-    group: int = 0
-
-    def __post_init__(self) -> None:
-        _store(self, x=_floats(self.x), y=_floats(self.y))
-        _same_length(f"Cloud {self.label[:60]!r}", x=self.x, y=self.y)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scatter:
-    """Clouds of points over a common pair of axes.
-
-    Attributes:
-        title: what the figure shows, in a few words.
-        description: how to read it, for the caption and for screen readers.
-        x_label: quantity and unit of the horizontal axis.
-        y_label: quantity and unit of the vertical axis.
-        points: the populations.
-        log_x: logarithmic horizontal axis.
-        log_y: logarithmic vertical axis.
-        marks: labelled rules.
-    """
-
-    title: str
-    description: str
-    x_label: str
-    y_label: str
-    points: tuple[Cloud, ...]
-    log_x: bool = False
-    log_y: bool = False
-    marks: tuple[Mark, ...] = ()
-
-    def __post_init__(self) -> None:
-        _store(self, points=tuple(self.points), marks=tuple(self.marks))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bar:
-    """One bar, with an optional whisker from `low` to `high`.
-
-    Attributes:
-        label: name of the bar.
-        value: its length; not a finite number means no bar, only the text.
-        low: lower end of the whisker.
-        high: upper end of the whisker.
-        emphasis: drawn in the accent colour and bold.
-        text: written at the end of the bar; the value to three digits if empty.
-    """
-
-    label: str
-    value: Number
-    low: Number | None = None
-    high: Number | None = None
-    emphasis: bool = False
-    text: str = ""
-
-    def __post_init__(self) -> None:
-        _store(
-            self,
-            value=float(self.value),
-            low=None if self.low is None else float(self.low),
-            high=None if self.high is None else float(self.high),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bars:
-    """Horizontal bars from zero."""
-
-    title: str
-    description: str
-    x_label: str
-    bars: tuple[Bar, ...]
-
-    def __post_init__(self) -> None:
-        _store(self, bars=tuple(self.bars))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Counts:
-    """One population of a histogram: a count for every bin."""
-
-    label: str
-    values: tuple[Number, ...]
-    group: int = 0
-
-    def __post_init__(self) -> None:
-        _store(self, values=_floats(self.values))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Histogram:
-    """Counts over common bins.
-
-    Attributes:
-        title: what the figure shows.
-        description: how to read it.
-        x_label: quantity and unit of the horizontal axis.
-        edges: increasing edges of the bins, one more than there are counts.
-        counts: the populations.
-        marks: labelled rules.
-    """
-
-    title: str
-    description: str
-    x_label: str
-    edges: tuple[Number, ...]
-    counts: tuple[Counts, ...]
-    marks: tuple[Mark, ...] = ()
-
-    def __post_init__(self) -> None:
-        _store(self, edges=_floats(self.edges), counts=tuple(self.counts), marks=tuple(self.marks))
-        for population in self.counts:
-            if len(population.values) != len(self.edges) - 1:
-                raise UsageError(
-                    f"Histogram: {len(self.edges)} edges need {max(len(self.edges) - 1, 0)} counts, "
-                    f"but {population.label[:60]!r} has {len(population.values)}"
-                )
-        if any(not low < high for low, high in zip(self.edges, self.edges[1:], strict=False)):
-            raise UsageError("Histogram: edges must be finite and increase")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Heatmap:
-    """A matrix of cells, such as a confusion matrix.
-
-    Attributes:
-        title: what the figure shows.
-        description: how to read it.
-        x_label: what the columns are.
-        y_label: what the rows are.
-        x_names: names of the columns.
-        y_names: names of the rows.
-        values: one row of numbers per name of a row; depth of colour, the square root of
-            their share in the largest.
-        text: what to write in the cells; left out where cells are too small.
-    """
-
-    title: str
-    description: str
-    x_label: str
-    y_label: str
-    x_names: tuple[str, ...]
-    y_names: tuple[str, ...]
-    values: tuple[tuple[Number, ...], ...]
-    text: tuple[tuple[str, ...], ...]
-
-    def __post_init__(self) -> None:
-        _store(
-            self,
-            x_names=tuple(self.x_names),
-            y_names=tuple(self.y_names),
-            values=tuple(_floats(row) for row in self.values),
-            text=tuple(tuple(row) for row in self.text),
-        )
-        shape = (len(self.y_names), len(self.x_names))
-        for name, cells in (("values", self.values), ("text", self.text)):
-            if len(cells) != shape[0] or any(len(row) != shape[1] for row in cells):
-                raise UsageError(f"Heatmap: {name} must have {shape[0]} rows of {shape[1]} cells")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A small image.
-
-    Attributes:
-        pixels: numbers in [0, 1] as nested sequences or an array, of shape (h, w), or (h, w, 3) for colour.
-        title: a short name.
-        caption: one more line.
-    """
-
-    pixels: Any
-    title: str
-    caption: str = ""
-
-    def __post_init__(self) -> None:
-        pixels = self.pixels.tolist() if hasattr(self.pixels, "tolist") else self.pixels
-        rows = tuple(tuple(_floats(p) if isinstance(p, (list, tuple)) else float(p) for p in row) for row in pixels)
-        shapes = {(len(row), *{len(p) if isinstance(p, tuple) else 1 for p in row}) for row in rows}
-        if len(shapes) != 1 or next(iter(shapes))[1:] not in {(1,), (3,)}:
-            raise UsageError(
-                f"Picture {self.title[:60]!r}: pixels must have shape (h, w) or (h, w, 3), none of them zero"
-            )
-        _store(self, pixels=rows)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pictures:
-    """A grid of small images."""
-
-    items: tuple[Picture, ...]
-    caption: str
-
-    def __post_init__(self) -> None:
-        _store(self, items=tuple(self.items))
-
-
-@dataclass(frozen=True, kw_only=True)
 class Details:
     """Blocks behind a title that opens them; opened in print."""
 
@@ -526,10 +162,9 @@ class Details:
     blocks: tuple[Block, ...]
 
     def __post_init__(self) -> None:
-        _store(self, blocks=tuple(self.blocks))
+        store(self, blocks=tuple(self.blocks))
 
 
-Figure: TypeAlias = Curves | Points | Scatter | Bars | Histogram | Heatmap
 Block: TypeAlias = (
     Text
     | Bullets
@@ -566,7 +201,7 @@ class Section:
     key: str = ""
 
     def __post_init__(self) -> None:
-        _store(self, blocks=tuple(self.blocks))
+        store(self, blocks=tuple(self.blocks))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -594,7 +229,7 @@ class Page:
     trail: tuple[Link, ...] = ()
 
     def __post_init__(self) -> None:
-        _store(
+        store(
             self,
             verdict=tuple(self.verdict),
             alerts=tuple(self.alerts),

@@ -6,8 +6,8 @@ import hashlib
 
 from widthwise.pages.bars import draw_bars, draw_histogram
 from widthwise.pages.canvas import settings
+from widthwise.pages.charts import Bars, Curves, Figure, Heatmap, Histogram, Points, Scatter
 from widthwise.pages.curves import draw_curves
-from widthwise.pages.document import Bars, Curves, Figure, Heatmap, Histogram, Points, Scatter
 from widthwise.pages.heatmap import draw_heatmap
 from widthwise.pages.points import draw_points
 from widthwise.pages.scatter import draw_scatter

@@ -9,7 +9,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from widthwise.pages.canvas import Canvas
-from widthwise.pages.document import Heatmap
+from widthwise.pages.charts import Heatmap
 from widthwise.pages.scales import Scale, fit, text_width
 from widthwise.pages.theme import HEAT_TURN, MARKERS
 

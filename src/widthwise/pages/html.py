@@ -11,7 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from widthwise.pages import formula
-from widthwise.pages.document import Figure, Page, Section
+from widthwise.pages.charts import Figure
+from widthwise.pages.document import Page, Section
 from widthwise.pages.figures import to_svg
 from widthwise.pages.markup import parse, shorten, visible
 from widthwise.pages.pictures import data_uri

@@ -7,7 +7,7 @@ import math
 import struct
 import zlib
 
-from widthwise.pages.document import Picture
+from widthwise.pages.charts import Picture
 
 
 def _byte(value: float) -> int:

@@ -6,8 +6,8 @@ import math
 from typing import Final
 
 from widthwise.pages.canvas import MARKER_SHAPES, Canvas
+from widthwise.pages.charts import Point, Points
 from widthwise.pages.curves import Frame, draw_axes, draw_legend, draw_marks, legend_rows, y_ticks
-from widthwise.pages.document import Point, Points
 from widthwise.pages.scales import Scale, fit, text_width
 from widthwise.pages.theme import MARKERS, group_role
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from widthwise.pages.canvas import MARKER_SHAPES, Canvas
+from widthwise.pages.charts import Cloud, Scatter
 from widthwise.pages.curves import Frame, draw_axes, draw_legend, draw_marks, legend_rows, place_marks, y_ticks
-from widthwise.pages.document import Cloud, Scatter
 from widthwise.pages.scales import Scale, fit, has_place, text_width
 from widthwise.pages.theme import MARKERS, group_role
 

@@ -12,24 +12,16 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
+from widthwise.pages.charts import Bars, Curves, Figure, Heatmap, Histogram, Line, Pictures, Points, Scatter
 from widthwise.pages.document import (
     Alert,
-    Bars,
     Block,
     Bullets,
     Code,
-    Curves,
     Details,
-    Figure,
     Formula,
-    Heatmap,
-    Histogram,
     KeyNumbers,
-    Line,
     Page,
-    Pictures,
-    Points,
-    Scatter,
     Section,
     Table,
     Text,
