@@ -133,7 +133,7 @@ class UpperBound:
 
     def says(self) -> str:
         """The threshold in words."""
-        return f"measurement over bound at most {self.high:g} at every point"
+        return f"measurement at most {self.high:g} times the prediction at every point"
 
     def chance(self, curves: int, points: int, seeds: int) -> float:  # noqa: ARG002
         """That of a mean beyond the margin."""
