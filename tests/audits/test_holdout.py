@@ -12,7 +12,7 @@ import widthwise as ww
 from widthwise.audits.holdout import expected, read_test
 from widthwise.audits.page import page
 from widthwise.audits.table import Score
-from widthwise.audits.verdict import testing
+from widthwise.audits.verdict import testing as verdict_on_test_rows
 from widthwise.datasets import prepare
 from widthwise.errors import DataError, UsageError
 from widthwise.kernels import NTK
@@ -105,7 +105,7 @@ def test_rows_that_were_trained_on_are_counted_and_named():
     assert "without the 3 that repeat a row of the source" in found.verdict[4]
     low, high = expected(found.generalisation.nested, hold.without, classification=True)
     assert (hold.low, hold.high) == (low, high)
-    assert "**no hold-out**" in testing(found.data, replace(hold, identical=23, without=None))
+    assert "**no hold-out**" in verdict_on_test_rows(found.data, replace(hold, identical=23, without=None))
 
 
 def test_classes_and_columns_that_are_new_are_told():

@@ -69,8 +69,8 @@ def log_complexity_of_square(log_radius: float, *, epsilon: float, constant: flo
 def rows_asked(epsilon: float, *, target: str, constant: float = 1.0) -> float:
     r"""Natural logarithm of the rows that theorem 2 asks for, without its logarithms.
 
-    .. math:: N \ge \Bigl(\mathfrak C_\varepsilon(\Phi, \sqrt{p_2}\, \mathfrak C_\varepsilon(\phi, 1))\;
-              \mathfrak C_\varepsilon(\phi, 1)\, \sqrt{p_2}\, p_1 k^2 / \varepsilon\Bigr)^2
+    .. math:: N \ge \Bigl(\mathfrak{C}_\varepsilon(\Phi, \sqrt{p_2}\, \mathfrak{C}_\varepsilon(\phi, 1))\;
+              \mathfrak{C}_\varepsilon(\phi, 1)\, \sqrt{p_2}\, p_1 k^2 / \varepsilon\Bigr)^2
 
     For F1, :math:`\Phi(z) = (z - 2)^2`, p_1 = 1, p_2 = 3 and phi is the harder of sin 3z and cos 7z. F2 has no power series that
     converges on [-1, 1]: tanh 8z has poles at a distance of pi / 16.
@@ -220,7 +220,7 @@ CONCEPTS = (
         title="The sample complexity of a concept orders how hard it is",
         statement="The measure C_s of the power series of a concept decides the rows that are enough: at one number of rows "
         "the error over the variance rises with it.",
-        formula=r"\mathfrak C_s(\phi) = \sum_i (i + 1)^{1.75} |c_i|, \quad f = \sum_i a_i "
+        formula=r"\mathfrak{C}_s(\phi) = \sum_i (i + 1)^{1.75} |c_i|, \quad f = \sum_i a_i "
         r"\sin(s\, w_{1,i}^\top x)\, w_{2,i}^\top x",
         quantity="test error",
         hypotheses=ASSUMPTIONS,
@@ -243,8 +243,8 @@ CONCEPTS = (
         locator="theorem 2",
         title="The rows that theorem 2 asks for F1",
         statement="So many rows are enough for three layers to come within epsilon of F1: a square of complexities that compose.",
-        formula=r"N \ge \tilde\Omega\Bigl(\bigl(\mathfrak C_\varepsilon(\Phi, \sqrt{p_2}\,\mathfrak C_\varepsilon(\phi, 1))\,"
-        r"\mathfrak C_\varepsilon(\phi, 1)\,\sqrt{p_2}\,p_1 k^2/\varepsilon_0\bigr)^2\Bigr)",
+        formula=r"N \ge \tilde\Omega\Bigl(\bigl(\mathfrak{C}_\varepsilon(\Phi, \sqrt{p_2}\,\mathfrak{C}_\varepsilon(\phi, 1))\,"
+        r"\mathfrak{C}_\varepsilon(\phi, 1)\,\sqrt{p_2}\,p_1 k^2/\varepsilon_0\bigr)^2\Bigr)",
         quantity="rows",
         hypotheses=ASSUMPTIONS,
         predict=predict_rows,
@@ -271,7 +271,7 @@ CONCEPTS = (
         title="Weights that learn are near the start: m to the -1/2, each row m to the -1",
         statement="There are weights near the start whose pseudo-network has the concept; the wider the network, the nearer they "
         "are, in all and row by row.",
-        formula=r"\|W^\star\|_F \lesssim k p\, \mathfrak C_s / (\varepsilon_a \sqrt m), \quad "
+        formula=r"\|W^\star\|_F \lesssim k p\, \mathfrak{C}_s / (\varepsilon_a \sqrt m), \quad "
         r"\|W^\star\|_{2,\infty} \lesssim k p\, C_0 / (\varepsilon_a m)",
         quantity="movement",
         hypotheses=ASSUMPTIONS[:2],
@@ -297,7 +297,7 @@ CONCEPTS = (
         title="Pseudo-networks near the start are a small class",
         statement="The Rademacher complexity of pseudo-networks whose rows move by at most tau falls like one over the root of the "
         "number of rows.",
-        formula=r"\mathfrak R_N \le \tau \sum_r |a_r| \big/ \sqrt N \sim \tau\, \varepsilon_a m / \sqrt N",
+        formula=r"\mathfrak{R}_N \le \tau \sum_r |a_r| \big/ \sqrt N \sim \tau\, \varepsilon_a m / \sqrt N",
         quantity="complexity",
         hypotheses=ASSUMPTIONS[:2],
         predict=predict_class,
