@@ -31,10 +31,3 @@ def shared_data() -> Path:
     if found is None:
         pytest.skip("no folder of real data: set WIDTHWISE_DATA")
     return found
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker runs a whole file, and all that looks at the same audits: what they compile and compute is made once."""
-    for item in items:
-        folder = item.path.parent
-        item.add_marker(pytest.mark.xdist_group(folder.name if folder.name == "audits" else item.path.as_posix()))

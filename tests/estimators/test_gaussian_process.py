@@ -17,8 +17,14 @@ from widthwise.kernels import NNGP, NTK
 from widthwise.kernels.parameters import matrix
 
 
-@parametrize_with_checks([NTKGaussianProcessRegressor()])
+@parametrize_with_checks([NTKGaussianProcessRegressor(optimizer=None)])
 def test_the_conventions_of_scikit_learn_hold(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([NTKGaussianProcessRegressor()])
+def test_the_conventions_of_scikit_learn_hold_with_parameters_by_the_likelihood(estimator, check):
     check(estimator)
 
 

@@ -170,7 +170,7 @@ def test_many_rows_are_solved_by_iterations_and_their_leave_one_out_has_errors()
         _ = exact.loo_standard_errors_
 
 
-@pytest.mark.parametrize("criterion", ["loo", "gcv", "evidence"])
+@pytest.mark.parametrize("criterion", ["loo", "gcv", pytest.param("evidence", marks=pytest.mark.slow)])
 def test_the_ridge_of_many_rows_is_as_good_as_the_exact_one(criterion):
     X, y = table(300)
     y = y + 0.5 * np.random.default_rng(5).normal(size=300)

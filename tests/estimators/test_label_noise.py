@@ -78,6 +78,7 @@ def test_pad_and_ridge_are_those_of_the_least_leave_one_out_error():
         assert best <= error(pad, ridge) + 1e-12
 
 
+@pytest.mark.slow
 def test_many_rows_are_judged_by_all_of_them_at_the_ridge_of_some():
     X, given, _, wrong = blobs(1100, share=0.2)
     found = LabelNoiseDetector(pad=1.0).fit(X, given)
@@ -88,6 +89,7 @@ def test_many_rows_are_judged_by_all_of_them_at_the_ridge_of_some():
     assert found.noise_rate_ == pytest.approx(wrong.mean(), abs=0.01)
 
 
+@pytest.mark.slow
 def test_rows_whose_inverse_does_not_fit_are_judged_by_estimates(monkeypatch):
     X, given, _, wrong = blobs(1100, share=0.2)
     exact = LabelNoiseDetector(pad=1.0).fit(X, given)
