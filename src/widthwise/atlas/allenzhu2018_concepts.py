@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -206,9 +207,9 @@ _SETTINGS: Mapping[Scale, Settings] = {
 }
 
 
-def _with(**own: object) -> Mapping[Scale, Settings]:
+def _with(**own: Any) -> Mapping[Scale, Settings]:
     """The same with widths of the claim at `quick` and `paper`."""
-    return {scale: one if scale == "smoke" else replace(one, **own) for scale, one in _SETTINGS.items()}  # type: ignore[arg-type]
+    return {scale: one if scale == "smoke" else replace(one, **own) for scale, one in _SETTINGS.items()}
 
 
 CONCEPTS = (

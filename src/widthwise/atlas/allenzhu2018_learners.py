@@ -21,6 +21,7 @@ from widthwise.atlas.hypotheses import unit_norm_rows, unknowable
 from widthwise.atlas.trial import Curve, Evidence, Rows, Settings, Trial
 from widthwise.datasets.synthetic import Sample, composed
 from widthwise.networks import MLP, Network, Params, empirical_ntk, presets
+from widthwise.networks.mlp import Biases, Trained
 from widthwise.solvers.eigen import ridge_path
 from widthwise.training import Milestones, Momentum, TrainingRun, WeightDecay, train
 from widthwise.training.optimizers import Optimizer
@@ -62,7 +63,9 @@ def shuffled(trial: Trial) -> Rows:
     return replace(trial.rows, y=own.permutation(trial.rows.y), y_test=own.permutation(trial.rows.y_test))
 
 
-def network(layers: Layers, m: int, *, biases: str = "frozen", trained: str = "hidden", readout: float = 1.0) -> MLP:
+def network(
+    layers: Layers, m: int, *, biases: Biases = "frozen", trained: Trained = "hidden", readout: float = 1.0
+) -> MLP:
     """The paper's network of two or three layers.
 
     Args:
@@ -76,7 +79,7 @@ def network(layers: Layers, m: int, *, biases: str = "frozen", trained: str = "h
         presets.allenzhu2018_three_layer(m) if layers == 3 else presets.allenzhu2018_two_layer(m, readout_std=readout)
     )
     assert isinstance(setting.net, MLP)  # noqa: S101 - the presets say so
-    return replace(setting.net, biases=biases, trained=trained)  # type: ignore[arg-type]
+    return replace(setting.net, biases=biases, trained=trained)
 
 
 def steps_of(passes: int, n: int) -> int:
@@ -202,7 +205,7 @@ def by_leave_one_out(fits: Sequence[KernelFit]) -> KernelFit:
 
 
 def finite_kernel(
-    trial: Trial, layers: Layers, rows: Rows, m: int, *, trained: str = "hidden", biases: str | None = None
+    trial: Trial, layers: Layers, rows: Rows, m: int, *, trained: Trained = "hidden", biases: Biases | None = None
 ) -> tuple[Float[np.ndarray, "n n"], Float[np.ndarray, "t n"]]:
     """Kernel of the gradients of a network at its start: of training rows, and of held-out against training rows."""
     net = network(layers, m, biases=trial.more("biases") if biases is None else biases, trained=trained)
@@ -212,7 +215,7 @@ def finite_kernel(
         return np.asarray(empirical_ntk(net, params, X)), np.asarray(empirical_ntk(net, params, Z, X))
 
 
-def kernel_error(trial: Trial, layers: Layers, rows: Rows, m: int, *, trained: str = "hidden") -> float:
+def kernel_error(trial: Trial, layers: Layers, rows: Rows, m: int, *, trained: Trained = "hidden") -> float:
     """Test error of a finite kernel, its ridge by leave-one-out."""
     K, cross = finite_kernel(trial, layers, rows, m, trained=trained)
     return by_leave_one_out(kernel_fits(K, cross, rows.y, rows.y_test)).error

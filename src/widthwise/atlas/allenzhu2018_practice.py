@@ -79,11 +79,12 @@ def measure_choice(trial: Trial, *, seen: bool = False) -> Evidence:
     rows, sizes = trial.rows, _tests(trial)
     rng = np.random.default_rng([trial.seed, 13])
     curves, numbers = [], {}
-    for label, layers in ((TWO, 2), (THREE, 3)):
+    learners: tuple[tuple[str, Layers], ...] = ((TWO, 2), (THREE, 3))
+    for label, layers in learners:
         held = rows.n // 5
         part = replace(rows, X=rows.X[held:], y=rows.y[held:])
         X = np.concatenate([rows.X_test, rows.X])
-        answers = _candidates(trial, layers, part, X)  # type: ignore[arg-type]
+        answers = _candidates(trial, layers, part, X)
         squares = (answers - np.concatenate([rows.y_test, rows.y])) ** 2
         fresh, own = squares[:, : len(rows.y_test)], squares[:, len(rows.y_test) :]
         if seen:
