@@ -140,9 +140,13 @@ def growth(sizes: list[int]) -> None:
     for n in sizes:
         Y, _ = coded(y[:n], 10)
         seconds, found = run(X[:n], Y, solver="cg", store="float32")
-        row = {"n": n, "seconds": seconds, "iterations": found.iterations, "residual": found.residual}
-        with TABLE.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        append(TABLE, n, seconds, found)
+
+
+def append(table: Path, n: int, seconds: float, found: Any) -> None:
+    row = {"n": n, "seconds": seconds, "iterations": found.iterations, "residual": found.residual}
+    with table.open("a") as file:
+        file.write(json.dumps(row) + "\n")
 
 
 def figure() -> None:
@@ -176,17 +180,19 @@ def figure() -> None:
     right.loglog(n, iterations[-1] * (n / n[-1]) ** 0.5, ":", color="#666666", label="√n")
     right.set(xlabel="rows n", ylabel="iterations to 1e-6", title=f"iterations: n^{in_iterations:.2f}")
     right.set_ylim(iterations.min() / 2, iterations.max() * 2)
+    right.set_yticks([10, 20, 30, 40, 60], labels=["10", "20", "30", "40", "60"])
+    right.minorticks_off()
     right.legend(frameon=False)
     path = Path(__file__).resolve().parents[1] / "docs" / "images" / "solver-growth.png"
     drawing.savefig(path, dpi=110)
     print(f"wrote {path.name}")
 
 
-def whole(data: tuple[Any, ...], n: int | None) -> None:
+def whole(data: tuple[Any, ...], n: int | None = None, *, table: Path | None = None) -> None:
     """Exact regression on all rows, its certificate and its accuracy; then Nystroem with ridge on the same kernel.
 
-    Points are added until Nystroem is as accurate (within 0.05 points of the error), or the next number would not fit into
-    memory or, by the cube of the points, into BUDGET seconds.
+    Appends to a table of `growth`, where one is given. Points are added until Nystroem is as accurate (within 0.05 points
+    of the error), or the next number would not fit into memory or, by the cube of the points, into BUDGET seconds.
     """
     from widthwise.kernels import NTK
 
@@ -196,11 +202,8 @@ def whole(data: tuple[Any, ...], n: int | None) -> None:
     Y, mean = coded(y, classes)
     kernel = NTK(depth=DEPTH)
     seconds, found = run(X, Y, solver="cg", store="float32")
-    with TABLE.open("a") as file:
-        file.write(
-            json.dumps({"n": len(X), "seconds": seconds, "iterations": found.iterations, "residual": found.residual})
-            + "\n"
-        )
+    if table is not None:
+        append(table, len(X), seconds, found)
     accuracy = float(np.mean((kernel.matmul(Z, found.coefficients, X) + mean).argmax(axis=1) == z))
     print(
         f"exact: {seconds:.0f} s, residual {found.residual:.2g}, test accuracy {100 * accuracy:.2f} %, history {found.history}",
@@ -295,8 +298,8 @@ if __name__ == "__main__":
     elif what == "figure":
         figure()
     elif what == "mnist":
-        whole(mnist(), *(numbers or [None]))
+        whole(mnist(), *numbers, table=TABLE)
     elif what == "cifar":
-        whole(cifar(), *(numbers or [None]))
+        whole(cifar(), *numbers)
     elif what == "xrfm":
         xrfm(*numbers)

@@ -9,7 +9,7 @@ import pytest
 import scipy.linalg
 
 from widthwise.errors import DataError, SingularKernelError, UsageError
-from widthwise.solvers import eigh, inverse
+from widthwise.solvers import eigh, inverse, inverse_with_diagonal
 
 EPS = np.finfo(np.float64).eps
 
@@ -50,6 +50,22 @@ def test_the_inverse_is_that_of_numpy_and_symmetric_to_the_bit(n, shift):
     np.testing.assert_allclose(found.matrix, expected, rtol=0, atol=4 * n * EPS * 1e3 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("n", [1, 17, 256, 257, 600])
+@pytest.mark.parametrize("shift", [0.0, 0.1])
+def test_the_diagonal_alone_is_that_of_the_inverse(n, shift):
+    K, Y = positive(n), np.random.default_rng(1).standard_normal((n, 3))
+    before = K.copy()
+    found = inverse_with_diagonal(K, Y, shift=shift)
+    assert np.array_equal(K, before)
+    expected = np.linalg.inv(K + shift * np.eye(n))
+    error = 4 * n * EPS * 1e3 * np.abs(expected).max()
+    np.testing.assert_allclose(found.diagonal, np.diag(expected), rtol=0, atol=error)
+    np.testing.assert_allclose(found.products, expected @ Y, rtol=0, atol=error * np.abs(Y).sum(axis=0).max())
+    # Backward error n eps, times the condition.
+    assert found.residual <= 4 * n * EPS * 1e3
+    assert found.condition == pytest.approx(inverse(K, shift=shift).condition)
+
+
 @pytest.mark.parametrize("n", [2, 5, 8, 11])
 def test_the_residual_and_the_condition_of_an_ill_conditioned_inverse_are_truthful(n):
     K = hilbert(n)
@@ -78,6 +94,8 @@ def test_the_residual_and_the_condition_of_an_ill_conditioned_inverse_are_truthf
 def test_a_matrix_that_is_singular_to_working_precision_is_refused(K):
     with pytest.raises(SingularKernelError, match=f"matrix of {len(K)} rows .* must be positive definite"):
         inverse(K)
+    with pytest.raises(SingularKernelError, match=f"matrix of {len(K)} rows .* must be positive definite"):
+        inverse_with_diagonal(K, np.ones((len(K), 1)))
 
 
 def test_a_ridge_makes_a_singular_matrix_regular():
@@ -90,6 +108,8 @@ def test_a_ridge_makes_a_singular_matrix_regular():
 def test_a_negative_ridge_is_refused(shift):
     with pytest.raises(UsageError, match="must be at least zero"):
         inverse(np.eye(2), shift=shift)
+    with pytest.raises(UsageError, match="must be at least zero"):
+        inverse_with_diagonal(np.eye(2), np.ones((2, 1)), shift=shift)
 
 
 @pytest.mark.parametrize("solve", [eigh, inverse])

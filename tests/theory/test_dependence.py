@@ -39,7 +39,9 @@ def test_several_groupings_from_one_inverse_are_the_answers_one_by_one():
     every = theory.leave_groups_out(K, y, ridge=0.5, groups=(None, groups), center=True)
     for found, labels in zip(every, (None, groups), strict=True):
         alone = theory.leave_one_out(K, y, ridge=0.5, groups=labels, center=True)
-        assert np.array_equal(found.predictions, alone.predictions)
+        # Rows alone need no inverse but its diagonal: two ways, each off by n eps times the condition.
+        error = 30 * np.finfo(np.float64).eps * alone.condition * np.abs(y).max()
+        np.testing.assert_allclose(found.predictions, alone.predictions, rtol=0, atol=error)
     for g in range(6):
         out, kept = groups == g, groups != g
         mean = y[kept].mean(axis=0)

@@ -3,11 +3,12 @@
 from widthwise.solvers.choice import solve
 from widthwise.solvers.coincidence import agreed, coincident_rows
 from widthwise.solvers.conjugate_gradients import Refined, refine
-from widthwise.solvers.dense import Factor, Inverse, factorise, inverse
+from widthwise.solvers.dense import Factor, Inverse, InverseDiagonal, factorise, inverse, inverse_with_diagonal
 from widthwise.solvers.eigen import Eigenvectors, RidgePath, eigh, eigh_factors, ridge_path
 from widthwise.solvers.lanczos import SpectralMeasure, TopSpectrum, spectral_measure, top_eigenpairs
 from widthwise.solvers.neighbours import conditional_variances, nearest, sharpened
-from widthwise.solvers.operators import Matrix, Operator, PackedTiles, as_operator
+from widthwise.solvers.operators import Matrix, Operator, as_operator
+from widthwise.solvers.packed import PackedTiles, SplitTiles
 from widthwise.solvers.preconditioners import Deflation, LowRank, nystroem, pivoted_cholesky
 from widthwise.solvers.solution import Solution
 from widthwise.solvers.stochastic import (
@@ -28,6 +29,7 @@ __all__ = [
     "Estimate",
     "Factor",
     "Inverse",
+    "InverseDiagonal",
     "LeaveOneOutEstimate",
     "LowRank",
     "Matrix",
@@ -37,6 +39,7 @@ __all__ = [
     "RidgePath",
     "Solution",
     "SpectralMeasure",
+    "SplitTiles",
     "TopSpectrum",
     "agreed",
     "as_operator",
@@ -48,6 +51,7 @@ __all__ = [
     "factorise",
     "inverse",
     "inverse_diagonal",
+    "inverse_with_diagonal",
     "leave_one_out_estimate",
     "log_determinant",
     "nearest",

@@ -24,7 +24,8 @@ from widthwise.errors import DataError, UsageError
 from widthwise.solvers.direct import cholesky, in_range, mixed
 from widthwise.solvers.iterative import cg, inducing
 from widthwise.solvers.job import SHARE, Job
-from widthwise.solvers.operators import Matrix, PackedTiles, TileReader, as_operator
+from widthwise.solvers.operators import Matrix, TileReader, as_operator
+from widthwise.solvers.packed import PackedTiles
 from widthwise.solvers.solution import Solution
 
 Solver = Literal["auto", "cholesky", "mixed", "eigen", "cg", "nystroem"]

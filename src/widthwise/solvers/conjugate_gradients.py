@@ -32,7 +32,9 @@ FLATTERED = 1e-4
 # Rows of the matrix whose eigenvalues tell the condition.
 MOST_RITZ = 3000
 # The recursion's residual in the norm of the system is looked at every so many iterations.
-LOOK = 3
+LOOK = 2
+# What the recursion calls this share of the tolerance is within it: in a later round the two residuals hardly differ.
+REACHED = 0.9
 
 Product = Callable[[Float[np.ndarray, "n k"]], Float[np.ndarray, "n k"]]
 
@@ -103,7 +105,7 @@ def refine(
         before = relative.max()
         # A column that has arrived keeps its place in the block at its own scale.
         scales = np.where(relative > 0, relative, 1.0)
-        goal = max(trusted, 0.3 * tol / before)
+        goal = max(trusted, REACHED * tol / before)
         state.run(R / scales, system, goal=goal, level=float(scales.max()))
         candidate = state.X + state.inner * scales
         R_new = B - exact(candidate)

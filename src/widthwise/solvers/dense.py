@@ -204,6 +204,82 @@ def inverse(K: Float[np.ndarray, "n n"], *, shift: float = 0.0) -> Inverse:
         SingularKernelError: if K + shift I is not positive definite to working precision.
     """
     square(K)
+    n = len(K)
+    factor, probe = _positive(K, shift), _signs(n)
+    solved, _ = lapack.dpotri(factor.triangle, lower=0, overwrite_c=1)
+    # Row by row the lower triangle is whole; its transpose fills the upper one.
+    matrix = solved.T
+    for start in range(0, n, BLOCK):
+        rows = slice(start, min(start + BLOCK, n))
+        corner = np.tril(matrix[rows, rows])
+        matrix[rows, rows] = corner + np.tril(corner, -1).T
+        matrix[rows, rows.stop :] = matrix[rows.stop :, rows].T
+    back = matrix @ probe
+    residual = float(np.linalg.norm(K @ back + shift * back - probe) / np.sqrt(n))
+    return Inverse(matrix=matrix, shift=float(shift), residual=residual, condition=factor.condition)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InverseDiagonal:
+    """Diagonal of the inverse of a shifted positive-definite matrix, and its products with some vectors.
+
+    Attributes:
+        diagonal: of A = (K + shift I)^-1.
+        products: A Y.
+        shift: what was added to the diagonal.
+        residual: |(K + shift I) A v - v| / |v| for a fixed vector v of random signs.
+        condition: estimate of the condition number in the 1-norm.
+    """
+
+    diagonal: Float[np.ndarray, " n"]
+    products: Float[np.ndarray, "n k"]
+    shift: float
+    residual: float
+    condition: float
+
+
+def inverse_with_diagonal(
+    K: Float[np.ndarray, "n n"], Y: Float[np.ndarray, "n k"], *, shift: float = 0.0
+) -> InverseDiagonal:
+    r"""Diagonal and products of the inverse of K + shift I, at two thirds of the work of `inverse`.
+
+    .. math:: K + sI = R^\top R, \qquad A_{ii} = \sum_{j \ge i} (R^{-1})_{ij}^2
+
+    Args:
+        K: symmetric positive semi-definite matrix.
+        Y: vectors.
+        shift: s, added to the diagonal, at least zero.
+
+    Raises:
+        DataError: if K is not square.
+        UsageError: if the shift is negative.
+        SingularKernelError: if K + shift I is not positive definite to working precision.
+    """
+    square(K)
+    n = len(K)
+    factor, probe = _positive(K, shift), _signs(n)
+    solved = factor.solve(np.column_stack([Y, probe]))
+    back = solved[:, -1]
+    residual = float(np.linalg.norm(K @ back + shift * back - probe) / np.sqrt(n))
+    triangle, _ = lapack.dtrtri(factor.triangle, lower=0, overwrite_c=1)
+    diagonal = np.zeros(n)
+    # Row by row, below the diagonal: the other triangle holds what is left of K.
+    rows_first = triangle.T
+    for rows in row_blocks(n, BLOCK):
+        diagonal[: rows.start] += np.einsum("ij,ij->j", panel := rows_first[rows, : rows.start], panel)
+        diagonal[rows] += np.square(np.tril(rows_first[rows, rows])).sum(axis=0)
+    return InverseDiagonal(
+        diagonal=diagonal, products=solved[:, :-1], shift=float(shift), residual=residual, condition=factor.condition
+    )
+
+
+def _signs(n: int) -> Float[np.ndarray, " n"]:
+    """What an inverse is tried on."""
+    return np.random.default_rng(0).choice([-1.0, 1.0], n)
+
+
+def _positive(K: Float[np.ndarray, "n n"], shift: float) -> Factor:
+    """Upper Cholesky factor of K + shift I, which has one."""
     if not (np.isfinite(shift) and shift >= 0.0):
         raise UsageError(f"what is added to the diagonal must be at least zero; {shift!r} came")
     n = len(K)
@@ -216,15 +292,4 @@ def inverse(K: Float[np.ndarray, "n n"], *, shift: float = 0.0) -> Inverse:
             f"the kernel matrix of {n} rows plus {shift:.3g} on its diagonal must be positive definite; it is "
             "singular to working precision (rows that coincide do this). Use a larger ridge"
         )
-    solved, _ = lapack.dpotri(factor.triangle, lower=0, overwrite_c=1)
-    # Row by row the lower triangle is whole; its transpose fills the upper one.
-    matrix = solved.T
-    for start in range(0, n, BLOCK):
-        rows = slice(start, min(start + BLOCK, n))
-        corner = np.tril(matrix[rows, rows])
-        matrix[rows, rows] = corner + np.tril(corner, -1).T
-        matrix[rows, rows.stop :] = matrix[rows.stop :, rows].T
-    probe = np.random.default_rng(0).choice([-1.0, 1.0], n)
-    back = matrix @ probe
-    residual = float(np.linalg.norm(K @ back + shift * back - probe) / np.sqrt(n))
-    return Inverse(matrix=matrix, shift=float(shift), residual=residual, condition=factor.condition)
+    return factor

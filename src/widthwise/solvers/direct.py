@@ -13,7 +13,8 @@ from widthwise.solvers.dense import Kept, factorise
 from widthwise.solvers.eigen import eigh
 from widthwise.solvers.iterative import cg, descend
 from widthwise.solvers.job import Job, solution
-from widthwise.solvers.operators import Matrix, Operator, PackedTiles, write
+from widthwise.solvers.operators import Matrix, Operator, write
+from widthwise.solvers.packed import PackedTiles
 from widthwise.solvers.preconditioners import CholeskyFactor
 from widthwise.solvers.solution import Solution
 

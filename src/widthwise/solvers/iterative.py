@@ -16,7 +16,8 @@ from widthwise.solvers.coincidence import agreed, coincident_rows
 from widthwise.solvers.conjugate_gradients import TRUSTED, Product, Refined, refine
 from widthwise.solvers.eigen import eigh
 from widthwise.solvers.job import SHARE, Job, solution
-from widthwise.solvers.operators import Dtype, Matrix, Operator, PackedTiles, TileReader
+from widthwise.solvers.operators import Dtype, Matrix, Operator, TileReader
+from widthwise.solvers.packed import PackedTiles, SplitTiles
 from widthwise.solvers.preconditioners import (
     RANK,
     Deflation,
@@ -39,11 +40,8 @@ EXPLAINED = 1e-9
 
 def cg(job: Job) -> Solution:
     """By block conjugate gradients; equal rows without a ridge are named, and what they cannot agree on is taken off."""
-    held, told, dtype = _stored(job)
-    source = held if dtype == "float64" else job.K
-    exact = job.product(source)
-    quick, dtype = _quick(job, held, dtype)
-    approximate_product = job.product(quick)
+    source, quick, told, dtype = _stored(job)
+    exact, approximate_product = job.product(source), job.product(quick)
     diagonal = job.K.diagonal()
     norm = float(diagonal.max()) + job.ridge
     groups: tuple[tuple[int, ...], ...] = ()
@@ -52,7 +50,7 @@ def cg(job: Job) -> Solution:
         # Without a ridge equal rows make the system singular: what they cannot agree on is taken off before, and named.
         groups = coincident_rows(source)
         job = replace(job, Y=agreed(job.Y, groups, diagonal))
-    P, spread, low = _preconditioner(job, quick, dtype, norm)
+    P, spread, low = _preconditioner(job, source, quick, dtype, norm)
     rank = job.n
     bare = job.ridge <= job.n * np.finfo(np.float64).eps * norm
     if bare and low is not None and len(low.values) < job.n and low.unexplained <= EXPLAINED:
@@ -88,11 +86,11 @@ def cg(job: Job) -> Solution:
     )
 
 
-def _stored(job: Job) -> tuple[Operator, str, Dtype]:
-    """What products are made with: the matrix as it is, or half of it packed; what is said of it, and its precision."""
+def _stored(job: Job) -> tuple[Operator, Operator, str, Dtype]:
+    """What residuals are evaluated with, what the recursion multiplies by, what is said of it, and the latter's precision."""
     if isinstance(job.K, Matrix):
         single = job.K.array.dtype == np.float32
-        return job.K, "", "float32" if single and job.store == "float32" else "float64"
+        return job.K, job.K, "", "float32" if single and job.store == "float32" else "float64"
     n, free = job.n, available_memory() or 0
     asked = job.store
     if asked == "auto":
@@ -102,22 +100,15 @@ def _stored(job: Job) -> tuple[Operator, str, Dtype]:
         if PackedTiles.bytes_for(n, "float32") > SHARE * free:
             asked = "none"
     if asked == "none":
-        return job.K, "; every product evaluates the kernel", "float64"
+        return job.K, job.K, "; every product evaluates the kernel", "float64"
     dtype: Dtype = "float64" if asked == "float64" else "float32"
+    told = f"; half the matrix held in {dtype}, {PackedTiles.bytes_for(n, dtype) / 1e9:.1f} GB"
+    if job.store == "auto" and dtype == "float64" and n > LARGE and _single(job):
+        # A product in float32 takes half as long.
+        split = SplitTiles.of(job.K, progress=job.progress)
+        return split, split.quick, told, "float32"
     packed = PackedTiles.of(job.K, dtype, progress=job.progress)
-    size = PackedTiles.bytes_for(n, dtype) / 1e9
-    return packed, f"; half the matrix held in {dtype}, {size:.1f} GB", dtype
-
-
-def _quick(job: Job, held: Operator, dtype: Dtype) -> tuple[Operator, Dtype]:
-    """What the recursion multiplies by: of float64 tiles a float32 copy where it fits, since a product then takes half as long."""
-    if job.store != "auto" or not isinstance(held, PackedTiles) or dtype == "float32":
-        return held, dtype
-    if job.n <= LARGE or not _single(job):
-        return held, dtype
-    if PackedTiles.bytes_for(job.n, "float32") > SHARE / 3 * (available_memory() or 0):
-        return held, dtype
-    return held.rounded(), "float32"
+    return packed if dtype == "float64" else job.K, packed, told, dtype
 
 
 def _single(job: Job) -> bool:
@@ -125,7 +116,9 @@ def _single(job: Job) -> bool:
     return 1e-20 < float(job.K.diagonal().max()) < 1e20
 
 
-def _preconditioner(job: Job, quick: Operator, dtype: str, norm: float) -> tuple[Preconditioner, float, LowRank | None]:
+def _preconditioner(
+    job: Job, exact: Operator, quick: Operator, dtype: str, norm: float
+) -> tuple[Preconditioner, float, LowRank | None]:
     """The preconditioner, its own condition number, and the approximation of K that it is made of."""
     diagonal = job.K.diagonal() + job.ridge
     if job.precondition == "none" or not norm > 0:
@@ -135,8 +128,8 @@ def _preconditioner(job: Job, quick: Operator, dtype: str, norm: float) -> tuple
     if job.precondition == "nystroem":
         found = nystroem(quick, rank, seed=job.seed)
     elif job.precondition == "pivoted-cholesky":
-        # Columns of the kernel itself where it evaluates them; those of tiles on disk would be read again and again.
-        source = quick if isinstance(job.K, TileReader) else job.K
+        # Columns of tiles on disk would be read again and again.
+        source = quick if isinstance(exact, TileReader) else exact
         found = pivoted_cholesky(source, rank, seed=job.seed, progress=job.progress)
     else:
         raise UsageError(f"precondition must be 'pivoted-cholesky', 'nystroem' or 'none'; {job.precondition!r} came")

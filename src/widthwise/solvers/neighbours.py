@@ -16,7 +16,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from widthwise._checks import count
-from widthwise.solvers.operators import WORKERS, PackedTiles
+from widthwise.solvers.operators import WORKERS
+from widthwise.solvers.packed import PackedTiles
 from widthwise.solvers.stochastic import DiagonalEstimate
 
 # Rows whose neighbours are looked for at once, and whose small systems are solved at once.

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32
 from threadpoolctl import ThreadpoolController
 
-from widthwise._checks import columns, enough_memory, square
+from widthwise._checks import columns, square
 from widthwise.errors import DataError
-from widthwise.pages.progress import Progress
 
 Dtype = Literal["float64", "float32"]
 Corner = tuple[int, int]
@@ -117,157 +115,6 @@ class Matrix:
         top, left = corner
         tile = self.array[top : top + SIDE, left : left + SIDE].astype(np.float64, copy=False)
         return np.tril(tile) + np.tril(tile, -1).T if top == left else tile
-
-
-class PackedTiles:
-    """The lower triangle of a symmetric matrix in memory: 2 n^2 bytes in float32, half of what the matrix takes.
-
-    Args:
-        n: rows.
-        dtype: of the entries. In float32 a product has float32 entries and vectors; sums over tiles are float64.
-        side: rows of a tile; chosen when not given.
-
-    Raises:
-        ResourceError: if memory does not hold the tiles.
-    """
-
-    def __init__(self, n: int, dtype: Dtype, side: int | None = None) -> None:
-        self.n, self.dtype, self.side = n, np.dtype(dtype), side or min(SIDE, max(n, 1))
-        self._corners = tile_corners(n, self.side)
-        enough_memory(
-            float(self.bytes_for(n, dtype, self.side)),
-            f"half a kernel matrix of {n} rows in {dtype}",
-            "Use solver='nystroem', or write the matrix to disk by kernel.gram(X, 'folder') and solve with that",
-        )
-        self._tiles = np.zeros((len(self._corners), self.side, self.side), dtype)
-        self._place = {corner: number for number, corner in enumerate(self._corners)}
-
-    @staticmethod
-    def bytes_for(n: int, dtype: Dtype, side: int = SIDE) -> int:
-        """Memory of the tiles."""
-        across = -(-n // side)
-        return across * (across + 1) // 2 * side**2 * np.dtype(dtype).itemsize
-
-    @classmethod
-    def of(cls, source: Operator, dtype: Dtype, *, progress: bool = False) -> PackedTiles:
-        """Copy an operator, tile by tile."""
-        packed = cls(source.shape[0], dtype)
-        with Progress(source.shape[0] ** 2 / 2, label="kernel matrix", enabled=progress) as bar:
-
-            def store(top: int, left: int, values: Float[np.ndarray, "a b"]) -> None:
-                packed.put(top, left, values)
-                bar.advance(float(values.size))
-
-            stream(source, store, dtype)
-        return packed
-
-    def rounded(self) -> PackedTiles:
-        """The same tiles in float32."""
-        copy = PackedTiles(self.n, "float32", self.side)
-
-        def part(worker: int) -> None:
-            for number in range(worker, len(self._corners), WORKERS):
-                copy._tiles[number] = self._tiles[number]
-
-        # Memory that is touched for the first time is what this takes: two threads halve it.
-        with ThreadPoolExecutor(WORKERS) as pool:
-            list(pool.map(part, range(WORKERS)))
-        return copy
-
-    def widened(self) -> Widened:
-        """The same entries with products whose vectors and sums are float64."""
-        return Widened(self)
-
-    def put(self, top: int, left: int, values: Float[np.ndarray, "a b"]) -> None:
-        """Store a block of the lower triangle that lies within one tile or on several."""
-        for down, across, part in _cuts(top, left, values, self.side):
-            tile = self._tiles[self._place[down // self.side * self.side, across // self.side * self.side]]
-            row, column = down % self.side, across % self.side
-            tile[row : row + part.shape[0], column : column + part.shape[1]] = part
-            if down // self.side == across // self.side and down != across:
-                # Tiles on the diagonal are whole.
-                tile[column : column + part.shape[1], row : row + part.shape[0]] = part.T
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return self.n, self.n
-
-    def matmul(self, V: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
-        """The product with the columns of V, each tile read once; `float32` tiles round V to float32."""
-        vectors = columns(V, self.n)
-        return symmetric_product(self.n, self._corners, self._tile, vectors, self.dtype)
-
-    def diagonal(self) -> Float[np.ndarray, " n"]:
-        """The diagonal."""
-        parts = [np.diagonal(self._tile((start, start))) for start in range(0, self.n, self.side)]
-        return np.concatenate(parts).astype(np.float64)
-
-    def columns(self, indices: Any) -> Float[np.ndarray, "n m"]:
-        """Some columns."""
-        wanted = np.asarray(indices, dtype=np.intp)
-        found = np.empty((self.n, len(wanted)))
-        for place, column in enumerate(wanted):
-            start = int(column) // self.side * self.side
-            for other in range(0, self.n, self.side):
-                low, high = max(start, other), min(start, other)
-                tile = self._tile((low, high))
-                part = tile[:, column - start] if start <= other else tile[column - start]
-                found[other : other + self.side, place] = part
-        return found
-
-    def rows(self, indices: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m n"]:
-        """Consecutive rows, in the precision of the tiles.
-
-        Args:
-            indices: increasing without a gap.
-        """
-        found = np.empty((len(indices), self.n), self.dtype)
-        first, last = int(indices[0]), int(indices[-1]) + 1
-        for top in range(first // self.side * self.side, last, self.side):
-            a, b = max(first, top), min(last, top + self.side)
-            for left in range(0, self.n, self.side):
-                low, high = max(top, left), min(top, left)
-                tile = self._tile((low, high))
-                part = tile[a - top : b - top] if left <= top else tile[:, a - top : b - top].T
-                found[a - first : b - first, left : left + self.side] = part
-        return found
-
-    def entries(self, rows: Int[np.ndarray, "..."], columns: Int[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-        """Single entries in float64, at positions that are broadcast against each other."""
-        down, across = np.maximum(rows, columns), np.minimum(rows, columns)
-        top, row = np.divmod(down, self.side)
-        left, column = np.divmod(across, self.side)
-        # The order of `tile_corners`.
-        return np.asarray(self._tiles[top * (top + 1) // 2 + left, row, column], dtype=np.float64)
-
-    def each_tile(self, store: Store, dtype: Dtype) -> None:
-        """Every tile of the lower triangle."""
-        for top, left in self._corners:
-            store(top, left, self._tile((top, left)).astype(dtype, copy=False))
-
-    def _tile(self, corner: Corner) -> Float[np.ndarray, "a b"]:
-        top, left = corner
-        tile: Float[np.ndarray, "a b"] = self._tiles[self._place[corner]]
-        return tile[: self.n - top, : self.n - left]
-
-
-class Widened:
-    """Packed tiles multiplied in float64, whatever they are stored in: what is left is the rounding of the entries.
-
-    Args:
-        packed: the tiles; they are shared, not copied.
-    """
-
-    def __init__(self, packed: PackedTiles) -> None:
-        self._packed = packed
-        self.shape = packed.shape
-        self.diagonal, self.columns, self.each_tile = packed.diagonal, packed.columns, packed.each_tile
-
-    def matmul(self, V: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
-        """The product with the columns of V."""
-        packed = self._packed
-        return symmetric_product(packed.n, packed._corners, packed._tile, columns(V, packed.n))
 
 
 class TileReader:
@@ -385,20 +232,6 @@ def write(
     stream(source, store, dtype)
 
 
-def _cuts(
-    top: int, left: int, values: Float[np.ndarray, "a b"], side: int
-) -> Iterator[tuple[int, int, Float[np.ndarray, "c d"]]]:
-    """The parts of a block that lie in one tile each, at or below the diagonal."""
-    downs, acrosses = (
-        [start, *range((start // side + 1) * side, start + size, side), start + size]
-        for start, size in zip((top, left), values.shape, strict=True)
-    )
-    for down, below in itertools.pairwise(downs):
-        for across, beyond in itertools.pairwise(acrosses):
-            if down // side >= across // side:
-                yield down, across, values[down - top : below - top, across - left : beyond - left]
-
-
 def symmetric_product(
     n: int,
     corners: Sequence[Corner],
@@ -420,9 +253,8 @@ def symmetric_product(
     k = V.shape[1]
     single = np.dtype(dtype) == np.float32
     # The layouts that BLAS is fast at differ: rows of vectors in float64, padded columns in float32.
-    width = -(-k // STRIP) * STRIP if single and k > STRIP // 4 else k
-    vectors = np.zeros((n, width), dtype)
-    vectors[:, :k] = V
+    vectors = in_strips(V) if single else V
+    width = vectors.shape[1]
     flat = np.ascontiguousarray(vectors.T)
 
     def part(worker: int) -> Float[np.ndarray, "n k"]:
@@ -443,6 +275,14 @@ def symmetric_product(
     with _controller().limit(limits=1, user_api="blas"), ThreadPoolExecutor(min(WORKERS, os.cpu_count() or 1)) as pool:
         parts = list(pool.map(part, range(WORKERS)))
     return np.asarray(sum(parts[1:], parts[0])[:, :k])
+
+
+def in_strips(V: Float[np.ndarray, "n k"]) -> Float32[np.ndarray, "n w"]:
+    """The columns of V in float32, and as many of zeros as make BLAS fast."""
+    n, k = V.shape
+    found = np.zeros((n, -(-k // STRIP) * STRIP if k > STRIP // 4 else k), np.float32)
+    found[:, :k] = V
+    return found
 
 
 def one_blas_thread() -> contextlib.AbstractContextManager[Any]:

@@ -22,7 +22,7 @@ from widthwise._checks import count
 from widthwise.errors import UsageError
 from widthwise.pages.progress import Progress
 from widthwise.solvers.dense import Factor
-from widthwise.solvers.operators import Operator, row_blocks
+from widthwise.solvers.operators import Operator, in_strips, row_blocks
 
 # Columns for each square root of n, where nothing else is asked for.
 RANK = 8.0
@@ -122,8 +122,13 @@ class Deflation:
     def _apply(
         self, V: Float[np.ndarray, "n k"], level: float, gain: Float[np.ndarray, "p 1"]
     ) -> Float[np.ndarray, "n k"]:
-        inside = gain * (self._U.T @ V.astype(self._U.dtype, copy=False))
-        return np.asarray(level * V + self._U @ inside.astype(self._U.dtype, copy=False))
+        k = V.shape[1]
+        vectors = in_strips(V) if self._U.dtype == np.float32 else V
+        inside = self._U.T @ vectors
+        inside *= gain
+        found: Float[np.ndarray, "n k"] = level * V
+        found += (self._U @ inside)[:, :k]
+        return found
 
 
 class CholeskyFactor:

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 
 from widthwise._checks import columns, square
 from widthwise.errors import DataError, SingularKernelError, UsageError
-from widthwise.solvers import Inverse, as_operator, factorise, inverse
+from widthwise.solvers import Inverse, InverseDiagonal, as_operator, factorise, inverse, inverse_with_diagonal
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -156,7 +156,7 @@ def nested_scores(
     for number, out in enumerate(folds):
         residuals, inner[number] = _fold(applied, Y, out, groups)
         held_out[out] = Y[out] - residuals
-    loo = _loo(A, applied, Y, True)
+    loo = _loo(A, _loo_residuals(applied.diagonal, applied.Ay, applied.A1, Y, True), Y)
     outer = loo.mean_square
     if groups is not None:
         outer = _mean_square(_group_residuals(applied.block, applied.Ay, applied.A1, Y, groups, center=True))
@@ -268,8 +268,8 @@ def generalised_cross_validation(
     """
     square(K)
     Y = columns(y, len(K))
-    A = inverse(K, shift=ridge)
-    return float(len(K) * np.sum((A.matrix @ Y) ** 2) / np.trace(A.matrix) ** 2)
+    A = inverse_with_diagonal(K, Y, shift=ridge)
+    return float(len(K) * np.sum(A.products**2) / np.sum(A.diagonal) ** 2)
 
 
 def _left_out(
@@ -279,23 +279,21 @@ def _left_out(
     Y = columns(y, len(K))
     for labels in groups:
         _check_groups(labels, len(K))
+    if all(labels is None for labels in groups):
+        # Rows left out alone need nothing of the inverse but its diagonal.
+        parts = inverse_with_diagonal(K, np.column_stack([Y, np.ones(len(Y))]), shift=ridge)
+        products = parts.products
+        residuals = _loo_residuals(parts.diagonal, products[:, :-1], products[:, -1], Y, center)
+        return (_loo(parts, residuals, Y),) * len(groups)
     A = inverse(K, shift=ridge)
     applied = _apply(A, Y)
     found = []
     for labels in groups:
         if labels is None:
-            found.append(_loo(A, applied, Y, center))
-            continue
-        residuals = _group_residuals(applied.block, applied.Ay, applied.A1, Y, labels, center=center)
-        found.append(
-            LeaveOneOut(
-                predictions=Y - residuals,
-                residuals=residuals,
-                ridge=float(ridge),
-                solve_residual=A.residual,
-                condition=A.condition,
-            )
-        )
+            residuals = _loo_residuals(applied.diagonal, applied.Ay, applied.A1, Y, center)
+        else:
+            residuals = _group_residuals(applied.block, applied.Ay, applied.A1, Y, labels, center=center)
+        found.append(_loo(A, residuals, Y))
     return tuple(found)
 
 
@@ -331,8 +329,7 @@ def _apply(A: Inverse, Y: Float[np.ndarray, "n k"]) -> _Applied:
     return _Applied(matrix=A.matrix, diagonal=np.diag(A.matrix), Ay=A.matrix @ Y, A1=A.matrix.sum(axis=1))
 
 
-def _loo(A: Inverse, applied: _Applied, Y: Float[np.ndarray, "n k"], center: bool) -> LeaveOneOut:
-    residuals = _loo_residuals(applied.diagonal, applied.Ay, applied.A1, Y, center)
+def _loo(A: Inverse | InverseDiagonal, residuals: Float[np.ndarray, "n k"], Y: Float[np.ndarray, "n k"]) -> LeaveOneOut:
     return LeaveOneOut(
         predictions=Y - residuals,
         residuals=residuals,
