@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,7 @@ from sklearn.utils.validation import check_array
 
 from widthwise import theory
 from widthwise._checks import available_memory, enough_memory
+from widthwise._threads import one_blas_thread
 from widthwise.datasets import guess_task, prepare
 from widthwise.errors import DataError, UsageError
 from widthwise.estimators.persistence import Persistent
@@ -26,8 +28,10 @@ PADS = (0.5, 1.0, 2.0)
 RIDGES = tuple(10.0 ** (e / 2.0) for e in range(-9, 4))
 # Rows whose eigendecomposition answers for every ridge: of more rows, so many choose pad and ridge for all.
 PREVIEW = 600
-# Kernel, factor, inverse, and what LAPACK copies.
-MATRICES = 4
+# Kernel, factor, and what LAPACK copies.
+MATRICES = 3
+# Up to this many rows a second thread of BLAS waits longer than it works.
+ONE_THREAD = 2000
 # Probabilities below this are this: a model that gives a zero to a label that it was given knows it no better.
 LEAST = 1e-12
 
@@ -130,7 +134,8 @@ class LabelNoiseDetector(Persistent):
                 self.loo_predictions_ = scores
             else:
                 scores = np.log(np.maximum(_probabilities(pred_probs, (len(rows), k)), LEAST))
-            self.quality_ = theory.label_quality(scores, codes)
+            with one_blas_thread():
+                self.quality_ = theory.label_quality(scores, codes)
             self.suggested_labels_ = self.classes_[self.quality_.suggested]
         else:
             if pred_probs is not None:
@@ -166,9 +171,9 @@ class LabelNoiseDetector(Persistent):
         tried: list[_HeldOut] = []
         for pad, rows in scaled.items():
             K = kernel(rows[some])
-            path = _centred_path(K, targets[some])
-            unit = float(np.mean(np.diag(K)))
-            tried.extend(_along(path, targets[some], ridges, unit, pad))
+            with one_blas_thread():
+                path = _centred_path(K, targets[some])
+                tried.extend(_along(path, targets[some], ridges, float(np.mean(np.diag(K))), pad))
         best = min(tried, key=lambda t: t.error)
         if n > PREVIEW:
             best = self._on_all(kernel, scaled[best.pad], targets, best)
@@ -194,7 +199,8 @@ class LabelNoiseDetector(Persistent):
             enough_memory(8.0 * n * (Y.shape[1] + 64), f"leave-one-out of {n} rows", "Use fewer rows")
             return self._estimated(kernel, rows, Y, start)
         K = kernel(rows)
-        loo = theory.leave_one_out(K, Y, ridge=start.ridge * float(np.mean(np.diag(K))), center=True)
+        with one_blas_thread() if n <= ONE_THREAD else contextlib.nullcontext():
+            loo = theory.leave_one_out(K, Y, ridge=start.ridge * float(np.mean(np.diag(K))), center=True)
         return replace(start, predictions=loo.predictions, error=loo.mean_square)
 
     def _estimated(

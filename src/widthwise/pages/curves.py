@@ -265,13 +265,16 @@ def _draw_line(axes: Axes, line: Line, which: int, frame: Frame) -> None:
         linewidth=width,
         markevery=_sparse(xs, ys, frame),
         gid=f"data-series-{which}",
-        clip_on=True,
+        # Clipping would cut a marker on the edge in half: only a line that leaves the frame needs it.
+        clip_on=not all(
+            frame.x.holds(x) and frame.y.holds(y) for x, y in zip(xs, ys, strict=True) if not math.isnan(y)
+        ),
         **style,
     )
 
 
 def _sparse(xs: list[float], ys: list[float], frame: Frame) -> list[int]:
-    """Points that carry a marker: no two closer than 34 pixels, none at the very edge cut in half."""
+    """Points that carry a marker: no two closer than 34 pixels, none outside the frame."""
     chosen: list[int] = []
     last = (-math.inf, -math.inf)
     for i, (x, y) in enumerate(zip(xs, ys, strict=True)):

@@ -15,8 +15,8 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
+from widthwise._threads import one_blas_thread
 from widthwise.solvers.checkpoints import Checkpoint
-from widthwise.solvers.operators import one_blas_thread
 from widthwise.solvers.preconditioners import Preconditioner
 
 # A recursion in a product of float32 is trusted down to this share of its right-hand side.

@@ -15,8 +15,9 @@ import scipy.linalg
 from jaxtyping import Float
 
 from widthwise._checks import columns, count, enough_memory, positive
+from widthwise._threads import one_blas_thread
 from widthwise.pages.progress import Progress
-from widthwise.solvers.operators import Operator, one_blas_thread
+from widthwise.solvers.operators import Operator
 
 # Directions of a block below this share of the norm of the matrix (or of the block that starts) are rounding.
 RANK = 1e-12

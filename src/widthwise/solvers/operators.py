@@ -7,8 +7,6 @@ then moves half the matrix, once, whatever the number of columns.
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +14,9 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32
-from threadpoolctl import ThreadpoolController
 
 from widthwise._checks import columns, square
+from widthwise._threads import one_blas_thread
 from widthwise.errors import DataError
 
 Dtype = Literal["float64", "float32"]
@@ -272,7 +270,7 @@ def symmetric_product(
                     out[:, across] += flat[:, down] @ values
         return out if single else out.T
 
-    with _controller().limit(limits=1, user_api="blas"), ThreadPoolExecutor(min(WORKERS, os.cpu_count() or 1)) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(min(WORKERS, os.cpu_count() or 1)) as pool:
         parts = list(pool.map(part, range(WORKERS)))
     return np.asarray(sum(parts[1:], parts[0])[:, :k])
 
@@ -283,18 +281,6 @@ def in_strips(V: Float[np.ndarray, "n k"]) -> Float32[np.ndarray, "n w"]:
     found = np.zeros((n, -(-k // STRIP) * STRIP if k > STRIP // 4 else k), np.float32)
     found[:, :k] = V
     return found
-
-
-def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
-    """Small factorisations by one thread: beside other work two threads of BLAS wait for each other thirty times as long."""
-    limited: contextlib.AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
-    return limited
-
-
-@functools.cache
-def _controller() -> ThreadpoolController:
-    """Found once: looking for the libraries takes longer than a small product."""
-    return ThreadpoolController()
 
 
 def tile_corners(n: int, side: int) -> list[Corner]:
