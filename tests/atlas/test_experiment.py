@@ -221,3 +221,16 @@ def test_the_mean_is_judged_with_three_standard_errors(toy):
     assert np.allclose(band.y, values.mean() * np.array([1.0, 0.5, 0.25]))
     assert np.allclose(np.array(band.high) - np.array(band.y), error * np.array([1.0, 0.5, 0.25]))
     assert all(a < b for a, b in itertools.pairwise(found.passes[0].values))
+
+
+def test_what_was_never_reached_has_no_mean_and_no_error(toy):
+    """Infinity at one seed is infinity in the mean; what every seed reached keeps its band."""
+
+    def measure(trial: Trial) -> Evidence:
+        last = np.inf if trial.seed == 1 else 0.25
+        return Evidence(Curve("what is measured", WIDTHS, [SCATTERED[trial.seed], 0.5, last]))
+
+    (band,) = run_claim(toy(measure=measure)).measured
+    assert (band.y[2], band.low[2], band.high[2]) == (None, None, None)
+    assert band.low[0] < band.y[0] < band.high[0]
+    assert band.low[1] == band.y[1] == band.high[1] == 0.5

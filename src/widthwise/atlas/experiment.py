@@ -318,7 +318,11 @@ def _bands(evidence: list[Evidence]) -> tuple[Band, ...]:
     for place, curve in enumerate(evidence[0].curves):
         each = np.array([one.curves[place].y for one in evidence])
         mean = each.mean(axis=0)
-        error = each.std(axis=0, ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.zeros_like(mean)
+        error = np.zeros_like(mean)
+        if len(each) > 1:
+            # A value that was never reached is infinite, and so is the mean: it has no error.
+            known = np.isfinite(mean)
+            error[known] = each[:, known].std(axis=0, ddof=1) / np.sqrt(len(each))
         found.append(
             Band(
                 label=curve.label,
