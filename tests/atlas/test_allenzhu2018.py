@@ -18,10 +18,12 @@ from widthwise.atlas import allenzhu2018_figures as figures
 from widthwise.atlas import allenzhu2018_landscape as landscape
 from widthwise.atlas import allenzhu2018_learners as learners
 from widthwise.atlas import allenzhu2018_practice as practice
+from widthwise.atlas.criteria import Ordering
 from widthwise.atlas.trial import Curve, Evidence, Rows, Settings, Trial
 from widthwise.datasets.synthetic import sine_target, sphere, tanh_target
+from widthwise.errors import UsageError
 from widthwise.networks import PseudoNetwork
-from widthwise.theory.learnability import log_size_complexity, polynomial
+from widthwise.theory.learnability import log_size_complexity, polynomial, series
 
 
 def _rows(n: int = 30, seed: int = 0) -> Rows:
@@ -219,16 +221,51 @@ def test_the_supremum_over_pseudo_networks_is_a_sum_of_norms() -> None:
     assert best <= float(concepts.predict_class(trial).curves[0].y[0]) * 2
 
 
-def test_rows_asked_agree_with_the_complexity_where_that_is_a_number() -> None:
-    for constant in (1.0, 3.0):
-        own = concepts.log_complexity_of_square(2.0, epsilon=0.1, constant=constant)
-        given = log_size_complexity(
-            polynomial((4.0, -4.0, 1.0)), radius=float(np.exp(2.0)), accuracy=0.1, constant=constant
-        )
-        assert own == pytest.approx(given, rel=1e-12)
-    assert (
-        concepts.rows_asked(0.1, target="sine", constant=1e4) > concepts.rows_asked(0.1, target="sine") > np.log(1e10)
+def test_rows_asked_for_f1_are_those_of_its_complexities_one_by_one() -> None:
+    """At C* = 1 every complexity is a number: 7.24e20 rows, as on record."""
+    inner = max(log_size_complexity(series(*one)) for one in (("sin", 3.0), ("cos", 7.0)))
+    radius = np.sqrt(3.0) * np.exp(inner)
+    outer = log_size_complexity(polynomial((4.0, -4.0, 1.0)), radius=float(radius))
+    found = concepts.asked(0.1)
+    assert found.log_rows == pytest.approx(2.0 * (outer + np.log(radius / 0.1)), rel=1e-12)
+    # On record: decades over a thousand, over five hundred or over two hundred rows.
+    assert found.decades == pytest.approx(20.858846700476228, rel=1e-14)
+    assert concepts.asked(0.1, constant=1e4).decades == pytest.approx(182421.97298210123, rel=1e-14)
+
+
+def test_composites_come_in_the_order_of_their_complexities() -> None:
+    more = {"inner terms": 2, "outer scales": (4.0, 1.0), "inner scales": (2.0, 1.0)}
+    trial = _trial(terms=2, epsilon=0.1, **more)
+    targets, predicted = concepts._composites(trial), concepts.predict_composites(trial)
+    # At C* = 1 the outer scale times the complexity of sin(s z), 2.8 and 7.6, decides; at 10^4 the inner scale does.
+    assert [(one.outer, one.inner) for one in targets] == [(1.0, 1.0), (1.0, 2.0), (4.0, 1.0), (4.0, 2.0)]
+    large = sorted(targets, key=lambda one: one.asked_large.log_log_rows)
+    assert [(one.outer, one.inner) for one in large] == [(1.0, 1.0), (4.0, 1.0), (1.0, 2.0), (4.0, 2.0)]
+    for curve in predicted.curves:
+        assert np.all(np.diff(curve.x) > 0)
+        assert np.allclose(curve.y, curve.x / curve.x[-1])
+    assert predicted.numbers["decades asked, outer scale 4, inner 2"] == predicted.curves[0].x[-1]
+    # The logarithm of the rows is e^(s C*) and little more.
+    assert predicted.numbers["log10 of the decades asked at C* = 10000, of the hardest"] == pytest.approx(
+        2e4 / np.log(10.0), rel=1e-3
     )
+
+
+def test_an_order_of_one_curve_leaves_the_others_out() -> None:
+    x = np.arange(4.0)
+    predicted = Evidence(Curve("a", x, x), Curve("b", x, x))
+    measured = Evidence(Curve("a", x, x**2), Curve("b", x, -x))
+    assert Ordering(of="a").statistic(predicted, measured) == pytest.approx(1.0)
+    assert Ordering(of="b").statistic(predicted, measured) == pytest.approx(-1.0)
+    assert Ordering().statistic(predicted, measured) < 0.5
+    # What is not judged may be absent, what is judged may not.
+    assert Ordering(of="a").statistic(predicted, Evidence(measured.curves[0])) == pytest.approx(1.0)
+    with pytest.raises(UsageError, match="same curves"):
+        Ordering(of="b").statistic(predicted, Evidence(measured.curves[0]))
+    # One order of four points, or of eight.
+    assert Ordering(1.0, of="a").chance(2, 4, 1) == pytest.approx(1 / 24)
+    assert Ordering(1.0).chance(2, 4, 1) == pytest.approx(1 / 40320)
+    assert Ordering(0.8, of="a").says() == "rank correlation (Kendall's tau) at least 0.8, of a"
 
 
 def test_good_weights_fit_the_targets_in_the_pseudo_network() -> None:

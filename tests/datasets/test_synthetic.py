@@ -177,3 +177,64 @@ def test_a_concept_is_its_formula_and_keeps_its_directions_over_scales() -> None
         assert value == pytest.approx(naive)
     with pytest.raises(UsageError, match="function must be one of"):
         synthetic.concept("tanh")
+
+
+def test_a_composite_concept_is_its_formula() -> None:
+    made = synthetic.composite_concept(
+        "square", "cos", "exp", outer_scale=1.5, inner_scale=3.0, gate_scale=0.5, terms=2, inner_terms=3, d=5, seed=2
+    )
+    X = synthetic.sphere(5, 5, seed=0)
+    for x, value in zip(X, made(X), strict=True):
+        naive = 0.0
+        for i in range(2):
+            inner = sum(made.first_weights[i, j] * math.cos(3.0 * float(made.first[j] @ x)) for j in range(3))
+            gate = sum(made.second_weights[i, j] * math.exp(0.5 * float(made.second[j] @ x)) for j in range(3))
+            naive += made.signs[i] * (1.5 * inner) ** 2 * gate
+        # Some twenty operations, each rounded once, on numbers of order ten.
+        assert value == pytest.approx(naive, rel=1e-12, abs=1e-12)
+    for rows in (made.first, made.second, made.first_weights, made.second_weights):
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, rtol=1e-14)
+    assert set(np.abs(made.signs)) == {1.0}
+
+
+def test_a_composite_concept_keeps_its_directions_over_functions_and_scales_and_not_over_seeds() -> None:
+    one = synthetic.composite_concept(terms=2, inner_terms=3, seed=1)
+    two = synthetic.composite_concept("exp", "cos", "square", outer_scale=4.0, terms=2, inner_terms=3, seed=1)
+    other = synthetic.composite_concept(terms=2, inner_terms=3, seed=2)
+    for name in ("first", "second", "first_weights", "second_weights"):
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
+        assert not np.array_equal(getattr(one, name), getattr(other, name)), name
+    assert not np.array_equal(one.first, one.second)
+
+
+def test_small_scales_leave_a_product_of_two_linear_functions() -> None:
+    """Of sines of scale t the concept is t^2 s (v1.W1 x)(v2.W2 x), up to t^4: the cubes that are left out."""
+    t, X = 1e-3, synthetic.sphere(20, 4, seed=0)
+    made = synthetic.composite_concept(inner_scale=t, gate_scale=t, inner_terms=3, seed=5)
+    linear = (
+        t
+        * t
+        * made.signs[0]
+        * (X @ made.first.T @ made.first_weights[0])
+        * (X @ made.second.T @ made.second_weights[0])
+    )
+    # Each sine is off by at most t^3 / 6, three of them by sqrt 3 of it beside a factor of at most sqrt 3 t.
+    assert np.max(np.abs(made(X) - linear)) < 4 * t**4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"outer": "tanh"}, "outer must be one of 'sin', 'cos', 'exp', 'square'; 'tanh' came"),
+        ({"inner": "relu"}, "inner must be one of"),
+        ({"gate": ""}, "gate must be one of"),
+        ({"outer_scale": 0.0}, "outer_scale must be a positive number"),
+        ({"gate_scale": -1.0}, "gate_scale must be a positive number"),
+        ({"terms": 0}, "^terms must be an integer of at least 1"),
+        ({"inner_terms": 0}, "inner_terms must be an integer of at least 1"),
+        ({"d": 0}, "d must be an integer of at least 1"),
+    ],
+)
+def test_a_composite_concept_names_what_is_outside_its_range(changes, message) -> None:
+    with pytest.raises(UsageError, match=message):
+        synthetic.composite_concept(**changes)

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from widthwise import theory
+from widthwise.datasets import synthetic
 from widthwise.errors import UsageError
 from widthwise.kernels import HInf
+from widthwise.theory import learnability
 
 
 def sphere(n, d, seed=0):
@@ -106,3 +108,112 @@ def test_odd_powers_from_three_on_have_no_constant():
         theory.monomial_constant(3)
     with pytest.raises(UsageError, match="series converges"):
         theory.arctan_constant(2.0)
+
+
+NAMED = {"exp": mp.exp, "sin": mp.sin, "cos": mp.cos, "square": lambda z: z * z}
+
+
+def test_every_function_of_a_concept_has_its_taylor_series():
+    assert set(synthetic._FUNCTIONS) == set(NAMED)
+    for name, function in NAMED.items():
+        assert synthetic._FUNCTIONS[name](1.3) == pytest.approx(float(function(1.3)), rel=1e-14)
+        coefficients = mp.taylor(lambda z, own=function: own(mp.mpf(1.7) * z), 0, 9)
+        found = np.exp(theory.series(name, 1.7).log_sizes(np.arange(10)))
+        # Numerical derivatives, to half of the fifteen digits.
+        np.testing.assert_allclose(found, [abs(float(c)) for c in coefficients], rtol=1e-7, atol=1e-12)
+
+
+def size(coefficients, radius, accuracy, constant):
+    """The size complexity as it is written, from coefficients at high precision."""
+    total = mp.mpf(0)
+    for i, c in enumerate(coefficients):
+        base = mp.mpf(constant) * radius
+        damped = (mp.sqrt(mp.log(1 / mp.mpf(accuracy))) * base / mp.sqrt(i)) ** i if i else mp.mpf(1)
+        total += (base**i + damped) * abs(c)
+    return total
+
+
+def coefficients_of(name, scale, terms):
+    """Sizes of the Taylor coefficients, by the recursion of the factorial."""
+    found, power = [], mp.mpf(1)
+    for i in range(terms):
+        present = {"exp": True, "sin": i % 2 == 1, "cos": i % 2 == 0}[name]
+        found.append(power if present else mp.mpf(0))
+        power *= mp.mpf(scale) / (i + 1)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("outer", "written"),
+    [
+        (theory.series("sin", 2.0), ("sin", 2.0)),
+        (theory.series("exp", 0.5), ("exp", 0.5)),
+        (theory.polynomial((4, -4, 1)), (4, -4, 1)),
+    ],
+)
+def test_the_rows_of_a_composite_are_the_formula_of_theorem_2(outer, written):
+    """Naive transcription at forty digits; p1 = 2, p2 = 3, k = 2."""
+    with mp.workdps(40):
+        accuracy = mp.mpf("0.2")
+        inner = max(
+            size(coefficients_of(name, scale, 120), 1, accuracy, 1) for name, scale in (("sin", 3.0), ("cos", 2.0))
+        )
+        radius = mp.sqrt(3) * inner
+        series = coefficients_of(*written, 600) if isinstance(written[0], str) else written
+        whole = size(series, radius, accuracy, 1)
+        rows = (whole * inner * mp.sqrt(3) * 2 * 2**2 / accuracy) ** 2
+        expected = [float(mp.log(value)) for value in (inner, whole, rows)]
+        expected.append(float(mp.log(mp.log(rows))))
+    found = theory.composite_complexity(
+        [outer], [theory.series("sin", 3.0), theory.series("cos", 2.0)], terms=2, inner_terms=3, outputs=2, accuracy=0.2
+    )
+    told = [found.log_inner, found.log_outer, found.log_rows, found.log_log_rows]
+    np.testing.assert_allclose(told, expected, rtol=1e-12)
+    assert found.decades == pytest.approx(found.log_rows / np.log(10.0))
+
+
+def test_at_the_constant_of_the_paper_even_logarithms_overflow_and_their_own_are_finite():
+    """At C* = 10^4 the size complexity of sin z is that of sinh: e^9999.3; sin of it asks for rows of e^e^10009."""
+    inner = theory.series("sin")
+    with mp.workdps(60):
+        small = size(coefficients_of("sin", 1.0, 12_500), 1, mp.mpf("0.1"), 10_000)
+        argument = 10_000 * mp.sqrt(3) * small * 2
+        # sinh of a number of 4347 digits; the damped terms are its power 2/3 in the exponent.
+        log_rows = 2 * (argument - mp.log(2) + mp.log(small) + mp.log(3) / 2 - mp.log(mp.mpf("0.1")))
+        expected = float(mp.log(log_rows))
+    found = theory.composite_complexity([theory.series("sin", 2.0)], [inner], inner_terms=3, constant=1e4)
+    assert found.log_outer == found.log_rows == found.decades == np.inf
+    assert found.log_log_rows == pytest.approx(expected, rel=1e-12)
+    harder = theory.composite_complexity(
+        [theory.series("cos", 3.0), theory.series("sin", 2.0)], [inner], inner_terms=3, constant=1e4
+    )
+    # The hardest of the outer functions counts, in whichever order they come.
+    assert harder.log_log_rows - found.log_log_rows == pytest.approx(np.log(1.5), abs=1e-9)
+    square = theory.composite_complexity([theory.polynomial((0, 0, 1))], [inner], inner_terms=3, constant=1e4)
+    with mp.workdps(60):
+        whole = size((0, 0, 1), mp.sqrt(3) * small, mp.mpf("0.1"), 10_000)
+        rows = 2 * mp.log(whole * small * mp.sqrt(3) / mp.mpf("0.1"))
+    assert square.log_rows == pytest.approx(float(rows), rel=1e-12)
+
+
+@pytest.mark.parametrize(("name", "less"), [("exp", 0.0), ("sin", np.log(2.0)), ("cos", np.log(2.0))])
+def test_beyond_a_large_argument_the_closed_form_goes_on_where_the_sum_ends(name, less):
+    below, above = 0.99 * learnability.LARGE, 1.01 * learnability.LARGE
+    for argument in (below, above):
+        found = theory.log_size_complexity(theory.series(name), constant=argument, accuracy=1e-9)
+        # Logarithms of factorials of 1e5 have sizes of 1e6: a rounding is 1e-10.
+        assert found == pytest.approx(argument - less, abs=1e-8)
+
+
+def test_composites_without_functions_or_with_none_but_zero_are_refused():
+    sine = theory.series("sin")
+    with pytest.raises(UsageError, match="one series or more each; 0 and 1 came"):
+        theory.composite_complexity([], [sine])
+    with pytest.raises(UsageError, match="function that is not zero"):
+        theory.composite_complexity([sine], [theory.polynomial((0, 0))])
+    with pytest.raises(UsageError, match="inner_terms must be an integer"):
+        theory.composite_complexity([sine], [sine], inner_terms=0)
+    with pytest.raises(UsageError, match="accuracy must lie between 0 and 1"):
+        theory.composite_complexity([sine], [sine], accuracy=1.0)
+    nothing = theory.composite_complexity([theory.polynomial((0.0,))], [sine])
+    assert nothing.log_rows == nothing.log_log_rows == -np.inf

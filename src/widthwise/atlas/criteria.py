@@ -178,9 +178,11 @@ class Ordering:
 
     Attributes:
         tau: least rank correlation; 1 asks for the order itself.
+        of: label of the one curve that is judged, where others are only drawn; all are where empty.
     """
 
     tau: float = 1.0
+    of: str = ""
     kind: ClassVar[str] = "Q"
 
     @property
@@ -195,18 +197,22 @@ class Ordering:
 
     def statistic(self, predicted: Evidence, measured: Evidence) -> float:
         """Kendall's tau."""
-        matched = pairs(predicted, measured)
+        matched = pairs(*(self._judged(one) for one in (predicted, measured)))
         p, q = (np.concatenate([pair[i].y for pair in matched]) for i in (0, 1))
         tau = float(stats.kendalltau(p, q).statistic)
         return tau if math.isfinite(tau) else 0.0
 
+    def _judged(self, evidence: Evidence) -> Evidence:
+        return Evidence(*(curve for curve in evidence.curves if self.of in ("", curve.label)))
+
     def says(self) -> str:
         """The threshold in words."""
-        return "the predicted order" if self.tau >= 1 else f"rank correlation (Kendall's tau) at least {self.tau:g}"
+        order = "the predicted order" if self.tau >= 1 else f"rank correlation (Kendall's tau) at least {self.tau:g}"
+        return f"{order}, of {self.of}" if self.of else order
 
     def chance(self, curves: int, points: int, seeds: int) -> float:
         """That random orders agree so well, at every seed."""
-        return _random_order(curves * points, self.tau) ** seeds
+        return _random_order(points if self.of else curves * points, self.tau) ** seeds
 
 
 def _random_order(points: int, tau: float) -> float:

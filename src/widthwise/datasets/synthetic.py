@@ -153,7 +153,13 @@ def composed(target: str = "sine", rows: int = 1000, test_rows: int = 1000, *, s
     return Sample(X=X, y=_COMPOSED[target](X), X_test=X_test, y_test=_COMPOSED[target](X_test))
 
 
-_FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"sin": np.sin, "cos": np.cos, "exp": np.exp}
+_FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "sin": np.sin,
+    "cos": np.cos,
+    "exp": np.exp,
+    "square": np.square,
+}
+"""Functions whose power series converges everywhere; `theory.series` has each under the same name."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -166,7 +172,7 @@ class Concept:
     of phi.
 
     Attributes:
-        function: phi: `sin`, `cos` or `exp`.
+        function: phi: `sin`, `cos`, `exp` or `square`.
         scale: s.
         first: vectors w_1, a row each.
         second: vectors w_2.
@@ -191,7 +197,7 @@ def concept(function: str = "sin", scale: float = 1.0, *, terms: int = 1, d: int
     """A random member of the concept class of two layers; the same vectors for every function and scale of a seed.
 
     Args:
-        function: `sin`, `cos` or `exp`.
+        function: `sin`, `cos`, `exp` or `square`.
         scale: s, above zero.
         terms: number p of terms.
         d: number of columns.
@@ -200,14 +206,117 @@ def concept(function: str = "sin", scale: float = 1.0, *, terms: int = 1, d: int
     Raises:
         UsageError: if the function is not one that is known, or a number outside its range.
     """
-    if function not in _FUNCTIONS:
-        raise UsageError(f"function must be one of {', '.join(map(repr, _FUNCTIONS))}; {function!r} came")
-    positive(scale, "scale")
+    _known(function, scale, "function", "scale")
     generator = np.random.default_rng(seed)
     first = sphere(count(terms, "terms"), count(d, "d"), seed=generator)
     second = sphere(terms, d, seed=generator)
     return Concept(
         function=function, scale=scale, first=first, second=second, signs=generator.choice([-1.0, 1.0], terms)
+    )
+
+
+def _known(function: str, scale: float, *names: str) -> None:
+    """Refuse functions that are not known and scales that are not above zero, by the names of both arguments."""
+    if function not in _FUNCTIONS:
+        raise UsageError(f"{names[0]} must be one of {', '.join(map(repr, _FUNCTIONS))}; {function!r} came")
+    positive(scale, names[1])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CompositeConcept:
+    r"""A member of the concept class of three layers of :cite:t:`allenzhu2018`.
+
+    .. math:: f(x) = c \sum_{i=1}^{p_1} a_i\,
+              \Phi\Bigl(s_\Phi \sum_{j=1}^{p_2} v_{1,ij}\, \phi_1(s_1 w_{1,j}^\top x)\Bigr)
+              \sum_{j=1}^{p_2} v_{2,ij}\, \phi_2(s_2 w_{2,j}^\top x)
+
+    with unit vectors w, rows v of unit norm and :math:`|a_i| = 1`. How hard it is to learn is what
+    `theory.composite_complexity` says of the series of the three functions.
+
+    Attributes:
+        outer: Phi: `sin`, `cos`, `exp` or `square`.
+        inner: phi_1, likewise.
+        gate: phi_2, likewise.
+        outer_scale: s_Phi.
+        inner_scale: s_1.
+        gate_scale: s_2.
+        first: vectors w_1, a row each.
+        second: vectors w_2.
+        first_weights: rows v_1, one for each term.
+        second_weights: rows v_2.
+        signs: a.
+        factor: c.
+    """
+
+    outer: str
+    inner: str
+    gate: str
+    outer_scale: float
+    inner_scale: float
+    gate_scale: float
+    first: Float[np.ndarray, "p2 d"]
+    second: Float[np.ndarray, "p2 d"]
+    first_weights: Float[np.ndarray, "p1 p2"]
+    second_weights: Float[np.ndarray, "p1 p2"]
+    signs: Float[np.ndarray, " p1"]
+    factor: float = 1.0
+
+    def __call__(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+        """Values at rows."""
+        inner = _FUNCTIONS[self.inner](self.inner_scale * (X @ self.first.T)) @ self.first_weights.T
+        gate = _FUNCTIONS[self.gate](self.gate_scale * (X @ self.second.T)) @ self.second_weights.T
+        return np.asarray(self.factor * ((_FUNCTIONS[self.outer](self.outer_scale * inner) * gate) @ self.signs))
+
+
+def composite_concept(
+    outer: str = "sin",
+    inner: str = "sin",
+    gate: str = "sin",
+    *,
+    outer_scale: float = 1.0,
+    inner_scale: float = 1.0,
+    gate_scale: float = 1.0,
+    terms: int = 1,
+    inner_terms: int = 1,
+    d: int = 4,
+    seed: Seed = 0,
+) -> CompositeConcept:
+    """A random member of the concept class of three layers; the same vectors for all functions and scales of a seed.
+
+    Args:
+        outer: function of the sums of inner functions: `sin`, `cos`, `exp` or `square`.
+        inner: function of the first projections.
+        gate: function of the second projections, whose sums multiply.
+        outer_scale: factor within the outer function, above zero.
+        inner_scale: factor within the inner function, above zero.
+        gate_scale: factor within the gate, above zero.
+        terms: number p_1 of products.
+        inner_terms: number p_2 of functions in a sum.
+        d: number of columns.
+        seed: an integer or a NumPy generator.
+
+    Raises:
+        UsageError: if a function is not one that is known, or a number outside its range.
+    """
+    _known(outer, outer_scale, "outer", "outer_scale")
+    _known(inner, inner_scale, "inner", "inner_scale")
+    _known(gate, gate_scale, "gate", "gate_scale")
+    count(terms, "terms")
+    count(inner_terms, "inner_terms")
+    count(d, "d")
+    generator = np.random.default_rng(seed)
+    return CompositeConcept(
+        outer=outer,
+        inner=inner,
+        gate=gate,
+        outer_scale=outer_scale,
+        inner_scale=inner_scale,
+        gate_scale=gate_scale,
+        first=sphere(inner_terms, d, seed=generator),
+        second=sphere(inner_terms, d, seed=generator),
+        first_weights=sphere(terms, inner_terms, seed=generator),
+        second_weights=sphere(terms, inner_terms, seed=generator),
+        signs=generator.choice([-1.0, 1.0], terms),
     )
 
 

@@ -60,8 +60,10 @@ from widthwise.theory.label_noise import (
     wilson,
 )
 from widthwise.theory.learnability import (
+    CompositeComplexity,
     PowerSeries,
     arctan_constant,
+    composite_complexity,
     cosine_constant,
     log_sample_complexity,
     log_size_complexity,
@@ -98,6 +100,7 @@ __all__ = [
     "Bound",
     "ClosestPair",
     "Complexity",
+    "CompositeComplexity",
     "Conflicts",
     "EarlyStopping",
     "ForwardBlocks",
@@ -129,6 +132,7 @@ __all__ = [
     "bounds",
     "class_separation",
     "complexity",
+    "composite_complexity",
     "conflicts",
     "cosine_constant",
     "disagreement",

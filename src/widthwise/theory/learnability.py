@@ -4,7 +4,7 @@ Two families. Arora et al. (:cite:t:`arora2019`, section 6): for a target :math:
 :math:`\sqrt{y^\top H^{-1} y}` stays below a constant :math:`M_g` at every n; that of a sum is at most the sum, and odd powers
 from three on have none. Allen-Zhu, Li and Liang (:cite:t:`allenzhu2018`, section 2): the sample complexity :math:`C_s` and
 the size complexity :math:`C_\varepsilon` of a power series, which are evaluated in logarithms because the paper's constant
-:math:`C^* = 10^4` overflows floating point.
+:math:`C^* = 10^4` overflows floating point; and of a function of functions, where even the logarithm can.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from jaxtyping import Float, Int
 from widthwise._checks import count, positive
 from widthwise.errors import UsageError
 
-SeriesName = Literal["exp", "sin", "cos"]
+SeriesName = Literal["exp", "sin", "cos", "square"]
 
 # Terms below e^-60 of the largest one do not change the sum.
 NEGLIGIBLE = 60.0
 MOST_TERMS = 2**22
+# Arguments beyond which e^z, sinh z and cosh z are all that counts of a size complexity.
+LARGE = 1e5
 
 
 def monomial_constant(power: int, *, alpha: float = 1.0, norm: float = 1.0) -> float:
@@ -115,14 +117,16 @@ class PowerSeries:
 
 
 def series(name: SeriesName, scale: float = 1.0) -> PowerSeries:
-    """The Taylor series of exp, sin or cos of `scale * z`.
+    """The Taylor series of exp, sin, cos or the square of `scale * z`.
 
     Raises:
         UsageError: if the name is unknown or the scale zero.
     """
-    if name not in ("exp", "sin", "cos"):
-        raise UsageError(f"name must be 'exp', 'sin' or 'cos'; {name!r} came. Polynomials take `polynomial`")
+    if name not in ("exp", "sin", "cos", "square"):
+        raise UsageError(f"name must be 'exp', 'sin', 'cos' or 'square'; {name!r} came. Polynomials take `polynomial`")
     positive(abs(scale), "scale")
+    if name == "square":
+        return polynomial((0.0, 0.0, scale * scale))
     return PowerSeries(name=name, scale=float(scale))
 
 
@@ -169,16 +173,119 @@ def log_size_complexity(
     """
     positive(radius, "radius")
     positive(constant, "constant")
+    _fraction(accuracy)
+    return _log_size(function, float(np.log(constant * radius)), accuracy)[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompositeComplexity:
+    """How hard sums of functions of sums of functions are to learn, in natural logarithms.
+
+    Attributes:
+        log_inner: of the size complexity of the inner functions at radius 1, the largest.
+        log_outer: of that of the outer functions at the radius that the inner ones reach, the largest; infinite where this
+            logarithm itself is beyond floating point.
+        log_rows: of the rows asked, likewise.
+        log_log_rows: logarithm of that one, finite there too; minus infinity where no more than one row is asked.
+    """
+
+    log_inner: float
+    log_outer: float
+    log_rows: float
+    log_log_rows: float
+
+    @property
+    def decades(self) -> float:
+        """Decimal logarithm of the rows asked."""
+        return float(self.log_rows / np.log(10.0))
+
+
+def composite_complexity(
+    outer: Sequence[PowerSeries],
+    inner: Sequence[PowerSeries],
+    *,
+    terms: int = 1,
+    inner_terms: int = 1,
+    outputs: int = 1,
+    accuracy: float = 0.1,
+    constant: float = 1.0,
+) -> CompositeComplexity:
+    r"""Complexity of a concept of three layers, and the rows that theorem 2 asks for it, without constants and logarithms.
+
+    .. math:: N \ge \Bigl(\mathfrak{C}_\varepsilon(\Phi, \sqrt{p_2}\, \mathfrak{C}_\varepsilon(\phi, 1))\;
+              \mathfrak{C}_\varepsilon(\phi, 1)\, \sqrt{p_2}\, p_1 k^2 / \varepsilon\Bigr)^2
+
+    for :math:`\sum_i a_i \Phi_i(\sum_j v_{1,ij} \phi_{1,j}(w_{1,j}^\top x)) \sum_j v_{2,ij} \phi_{2,j}(w_{2,j}^\top x)`. A leading
+    term that orders targets; as a number of rows it is never advice.
+
+    Args:
+        outer: series of the functions Phi.
+        inner: series of the functions phi, of both sums.
+        terms: number p_1 of products.
+        inner_terms: number p_2 of functions in a sum.
+        outputs: number k of outputs.
+        accuracy: epsilon in (0, 1), of both the complexities and the risk.
+        constant: C*; the paper says "e.g. 10^4".
+
+    Raises:
+        UsageError: if there is no function, or none but zero, or a number is outside its range.
+
+    References:
+        :cite:t:`allenzhu2018`, theorem 2.
+    """
+    if not outer or not inner:
+        raise UsageError(
+            f"outer and inner must hold one series or more each; {len(outer)} and {len(inner)} came. See `series`"
+        )
+    for value, name in ((terms, "terms"), (inner_terms, "inner_terms"), (outputs, "outputs")):
+        count(value, name)
+    positive(constant, "constant")
+    _fraction(accuracy)
+    spread = 0.5 * np.log(inner_terms)
+    log_inner = max(_log_size(one, float(np.log(constant)), accuracy)[0] for one in inner)
+    if log_inner == -np.inf:
+        raise UsageError("inner must hold a function that is not zero; every coefficient of every series is zero")
+    base = float(np.log(constant) + spread + log_inner)
+    # Where logarithms are infinite their own decide.
+    log_outer, log_log_outer = max(_log_size(one, base, accuracy) for one in outer)
+    log_rows = 2.0 * (log_outer + log_inner + spread + np.log(terms) + 2.0 * np.log(outputs) - np.log(accuracy))
+    return CompositeComplexity(
+        log_inner=log_inner,
+        log_outer=log_outer,
+        log_rows=float(log_rows),
+        log_log_rows=_log(float(log_rows)) if np.isfinite(log_rows) else float(np.log(2.0) + log_log_outer),
+    )
+
+
+def _fraction(accuracy: float) -> None:
     if not 0.0 < accuracy < 1.0:
         raise UsageError(f"accuracy must lie between 0 and 1; {accuracy!r} came")
-    base, shrink = np.log(constant * radius), 0.5 * np.log(np.log(1.0 / accuracy))
+
+
+def _log(value: float) -> float:
+    """Logarithm; minus infinity at zero and below."""
+    return float(np.log(value)) if value > 0.0 else -np.inf
+
+
+def _log_size(function: PowerSeries, base: float, accuracy: float) -> tuple[float, float]:
+    """Logarithm of the size complexity at base = log(C* R), infinite where it overflows, and its own logarithm."""
+    if function.name != "polynomial":
+        log_argument = base + np.log(abs(function.scale))
+        if log_argument > np.log(LARGE):
+            # The undamped terms sum to e^z, sinh z or cosh z. The damped ones stay below e^(10 z^(2/3)) for every accuracy
+            # that is a number: nothing beside it, like the constant and e^-z.
+            with np.errstate(over="ignore"):
+                log = float(np.exp(log_argument)) - (0.0 if function.name == "exp" else float(np.log(2.0)))
+            return log, _log(log) if np.isfinite(log) else float(log_argument)
+    shrink = 0.5 * np.log(np.log(1.0 / accuracy))
 
     def terms(i: Int[np.ndarray, " t"]) -> Float[np.ndarray, " t"]:
         plain = i * base
         damped = i * (base + shrink - 0.5 * np.log(np.maximum(i, 1)))
         return np.asarray(np.logaddexp(plain, damped) + function.log_sizes(i))
 
-    return _log_sum(terms, function)
+    found = _log_sum(terms, function)
+    return found, _log(found)
 
 
 def _log_sum(terms: Callable[[Int[np.ndarray, " t"]], Float[np.ndarray, " t"]], function: PowerSeries) -> float:
