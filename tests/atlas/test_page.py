@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from widthwise.atlas import Curve, Verdict, claims, run_claim
+from widthwise.atlas import Curve, Evidence, Ordering, Verdict, claims, run_claim
 from widthwise.atlas.citation import bibtex, cited
 from widthwise.atlas.page import claim_page, command, deviations, figure, file_name, verdict_page
 from widthwise.cli import commands
@@ -161,6 +161,22 @@ def test_sources_are_cited_by_their_authors():
     assert cited("liliang2018") == "Li and Liang 2018"
     assert bibtex("arora2019").startswith("@inproceedings{arora2019,")
     assert bibtex("nobody2000") == ""
+
+
+def test_of_curves_that_are_only_told_nothing_is_drawn_as_predicted(toy):
+    def both(_trial):
+        return Evidence(Curve("judged", (1.0, 2.0), (1.0, 2.0)), Curve("told", (1.0, 2.0), (2.0, 1.0)))
+
+    claim = toy("Q", predict=both, measure=both, control=lambda _: Evidence(Curve("judged", (1.0, 2.0), (2.0, 1.0))))
+    claim = replace(claim, criterion=Ordering(of="judged"))
+    found = run_claim(claim)
+    assert found.word == "holds"
+    assert found.control.failed
+    assert [line.label for line in figure(found, claim).lines] == [
+        "predicted, judged",
+        "measured, judged",
+        "measured, told",
+    ]
 
 
 def test_every_formula_of_a_claim_can_be_read():

@@ -172,7 +172,9 @@ def figure(verdict: Verdict, claim: Claim) -> Curves:
     for group, (p, q) in enumerate(zip(verdict.predicted, _ordered(verdict.predicted, verdict.measured), strict=True)):
         several = len(verdict.predicted) > 1
         name = f", {p.label}" if several else ""
-        lines.append(_line(f"{ahead}{name}", _drawn(p), "prediction", group, band=False, positive=positive))
+        # Nothing is predicted of a curve that is only told.
+        if getattr(claim.criterion, "of", "") in ("", p.label):
+            lines.append(_line(f"{ahead}{name}", _drawn(p), "prediction", group, band=False, positive=positive))
         lines.append(_line(f"{seen}{name}", q, "measurement", group, band=verdict.run.seeds > 1, positive=positive))
     for group, curve in enumerate(claim.published):
         several = len(claim.published) > 1
