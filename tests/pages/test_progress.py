@@ -42,6 +42,23 @@ def test_long_work_shows_plain_lines(monkeypatch):
     assert "\x9b" not in stream.getvalue()
 
 
+def test_within_a_long_step_the_time_left_runs_down_and_ends(monkeypatch):
+    """Half of the work in one unit of time leaves one more, whatever passes until the next step is counted."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with Progress(2, label="a", stream=io.StringIO(), enabled=False) as bar:
+        assert bar._state() == ("a", 0.0, None)
+        now[0] = 100.0
+        bar.advance(1)
+        assert bar._state() == ("a", 0.5, 100.0)
+        now[0] = 160.0
+        assert bar._state() == ("a", 0.5, 40.0)
+        now[0] = 260.0
+        assert bar._state() == ("a", 0.5, None)
+        bar.advance(0.5, "b")
+        assert bar._state() == ("b", 0.75, 260.0 / 3.0)
+
+
 def test_lines_are_sparse():
     stream = io.StringIO()
     with Progress(100, label="a", stream=stream, delay=0.01) as bar:
@@ -80,8 +97,9 @@ def test_a_terminal_gets_a_bar(monkeypatch):
     master, slave = pty.openpty()
     with os.fdopen(slave, "w", encoding="utf-8") as stream:
         with Progress(10, label="verifying", stream=stream, delay=0.02) as bar:
+            time.sleep(0.2)
             bar.advance(4)
-            time.sleep(0.3)
+            time.sleep(0.2)
         seen = os.read(master, 100_000).decode()
     os.close(master)
     assert "verifying" in seen

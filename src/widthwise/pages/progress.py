@@ -70,7 +70,7 @@ class Progress:
         self._lock = threading.Lock()
         self._finished = threading.Event()
         self._thread: threading.Thread | None = None
-        self._start = 0.0
+        self._start = self._moved = 0.0
 
     @staticmethod
     def _clean(label: str) -> str:
@@ -91,11 +91,12 @@ class Progress:
         """
         with self._lock:
             self._done += float(units)
+            self._moved = time.monotonic()
             if label is not None:
                 self._label = self._clean(label)
 
     def __enter__(self) -> Progress:
-        self._start = time.monotonic()
+        self._start = self._moved = time.monotonic()
         if self._enabled:
             stream = self._stream if self._stream is not None else sys.stderr
             self._thread = threading.Thread(target=self._run, args=(stream,), name="progress", daemon=True)
@@ -115,10 +116,13 @@ class Progress:
     def _state(self) -> tuple[str, float, float | None]:
         """Label, fraction done, seconds left if that can be told."""
         with self._lock:
-            label, done = self._label, self._done
+            label, done, moved = self._label, self._done, self._moved
         fraction = min(max(done / self.total, 0.0), 1.0) if self.total > 0 else 0.0
-        elapsed = time.monotonic() - self._start
-        return label, fraction, elapsed * (1 - fraction) / fraction if fraction > 0 else None
+        if fraction == 0:
+            return label, fraction, None
+        # By the pace when work was last counted: within a long step the time left runs down, and is not told once it is used up.
+        left = (moved - self._start) * (1 - fraction) / fraction - (time.monotonic() - moved)
+        return label, fraction, left if left > 0 else None
 
     def _run(self, stream: Stream) -> None:
         if self._finished.wait(self._delay):
