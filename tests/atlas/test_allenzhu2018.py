@@ -23,7 +23,7 @@ from widthwise.atlas.trial import Curve, Evidence, Rows, Settings, Trial
 from widthwise.datasets.synthetic import sine_target, sphere, tanh_target
 from widthwise.errors import UsageError
 from widthwise.networks import PseudoNetwork
-from widthwise.theory.learnability import log_size_complexity, polynomial, series
+from widthwise.theory.learnability import composite_complexity, log_size_complexity, polynomial, series
 
 
 def _rows(n: int = 30, seed: int = 0) -> Rows:
@@ -222,15 +222,22 @@ def test_the_supremum_over_pseudo_networks_is_a_sum_of_norms() -> None:
 
 
 def test_rows_asked_for_f1_are_those_of_its_complexities_one_by_one() -> None:
-    """At C* = 1 every complexity is a number: 7.24e20 rows, as on record."""
+    """At C* = 1 every complexity is a number: 6.48e21 rows."""
     inner = max(log_size_complexity(series(*one)) for one in (("sin", 3.0), ("cos", 7.0)))
     radius = np.sqrt(3.0) * np.exp(inner)
-    outer = log_size_complexity(polynomial((4.0, -4.0, 1.0)), radius=float(radius))
+    outer = log_size_complexity(polynomial((4.0, -4.0 * 3.0**0.5, 3.0)), radius=float(radius))
     found = concepts.asked(0.1)
     assert found.log_rows == pytest.approx(2.0 * (outer + np.log(radius / 0.1)), rel=1e-12)
-    # On record: decades over a thousand, over five hundred or over two hundred rows.
-    assert found.decades == pytest.approx(20.858846700476228, rel=1e-14)
-    assert concepts.asked(0.1, constant=1e4).decades == pytest.approx(182421.97298210123, rel=1e-14)
+    # At 10^4 only the logarithm is one; 2 log10 3 more than (z - 2)^2 at the same radius, where the square outgrows the rest.
+    unweighted = composite_complexity(
+        (polynomial((4.0, -4.0, 1.0)),),
+        (series("sin", 3.0), series("cos", 7.0)),
+        inner_terms=3,
+        accuracy=0.1,
+        constant=1e4,
+    )
+    added = concepts.asked(0.1, constant=1e4).decades - unweighted.decades
+    assert added == pytest.approx(2.0 * np.log10(3.0), abs=1e-6)
 
 
 def test_composites_come_in_the_order_of_their_complexities() -> None:

@@ -159,12 +159,12 @@ ROWS = "rows"
 
 
 def asked(epsilon: float, *, constant: float = 1.0) -> CompositeComplexity:
-    """What theorem 2 asks for F1: (z - 2)^2 of three functions, the harder of sin 3z and cos 7z.
+    """What theorem 2 asks for F1: (sqrt(3) z - 2)^2 of three functions, the harder of sin 3z and cos 7z.
 
-    The weights of the inner functions are one each, as F1 has them, where the class has rows of unit norm.
+    The class has inner weights of norm one, 1/sqrt(3) each: the outer function makes up for it.
     """
     return composite_complexity(
-        (polynomial((4, -4, 1)),), (series("sin", 3.0), series("cos", 7.0)),
+        (polynomial((4.0, -4.0 * np.sqrt(3.0), 3.0)),), (series("sin", 3.0), series("cos", 7.0)),
         inner_terms=3, accuracy=epsilon, constant=constant,
     )  # fmt: skip
 
@@ -329,7 +329,7 @@ CONCEPTS = (
         settings=_with(n=500, widths=(500,)),
         method=("Two layers with momentum; three terms with the same directions at every scale, of variance one.",),
         labels="number",
-        sample=sample,
+        sample=_told_anew,
         cost=0.4,
     ),
     Claim(
