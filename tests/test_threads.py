@@ -1,6 +1,8 @@
 """BLAS threads: limited inside a context, however many hold it at once, and as before outside of it."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import scipy.linalg  # noqa: F401 - a second BLAS
 from threadpoolctl import threadpool_info
@@ -10,6 +12,24 @@ from widthwise._threads import one_blas_thread
 
 def counts():
     return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+@contextmanager
+def held_by_another_thread() -> Iterator[threading.Event]:
+    """One that is inside the context until it is told to leave."""
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with one_blas_thread():
+            inside.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert inside.wait(60)
+    yield leave
+    leave.set()
+    thread.join(60)
 
 
 def test_every_blas_is_limited_inside_and_as_before_outside():
@@ -23,43 +43,25 @@ def test_every_blas_is_limited_inside_and_as_before_outside():
     assert counts() == before
 
 
-def test_the_limit_holds_whichever_thread_asked_first_and_last():
+def test_the_last_of_several_threads_takes_the_limit_back():
     """First this thread alone: threadpoolctl takes it for the owner of the limits from then on."""
     with one_blas_thread():
         pass
     before = counts()
-    inside, leave = threading.Event(), threading.Event()
-
-    def hold():
+    with held_by_another_thread():
         with one_blas_thread():
-            inside.set()
-            leave.wait(60)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert inside.wait(60)
-    with one_blas_thread():
-        leave.set()
-        thread.join(60)
+            pass
         assert set(counts()) == {1}
     assert counts() == before
 
 
-def test_the_last_of_several_threads_takes_the_limit_back():
+def test_the_limit_holds_until_this_thread_leaves_where_it_is_the_last():
     before = counts()
-    inside, leave = threading.Event(), threading.Event()
-
-    def hold():
-        with one_blas_thread():
-            inside.set()
-            leave.wait(60)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert inside.wait(60)
     with one_blas_thread():
-        pass
-    assert set(counts()) == {1}
-    leave.set()
-    thread.join(60)
+        with held_by_another_thread():
+            assert set(counts()) == {1}
+        assert set(counts()) == {1}
+    with held_by_another_thread() as leave, one_blas_thread():
+        leave.set()
+        assert set(counts()) == {1}
     assert counts() == before
