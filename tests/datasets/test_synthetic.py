@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import numpy as np
@@ -176,7 +177,7 @@ def test_a_concept_is_its_formula_and_keeps_its_directions_over_scales() -> None
         )
         assert value == pytest.approx(naive)
     with pytest.raises(UsageError, match="function must be one of"):
-        synthetic.concept("tanh")
+        inspect.unwrap(synthetic.concept)("tanh")
 
 
 def test_a_composite_concept_is_its_formula() -> None:
@@ -237,4 +238,4 @@ def test_small_scales_leave_a_product_of_two_linear_functions() -> None:
 )
 def test_a_composite_concept_names_what_is_outside_its_range(changes, message) -> None:
     with pytest.raises(UsageError, match=message):
-        synthetic.composite_concept(**changes)
+        inspect.unwrap(synthetic.composite_concept)(**changes)

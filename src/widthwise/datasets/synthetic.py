@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -153,7 +154,9 @@ def composed(target: str = "sine", rows: int = 1000, test_rows: int = 1000, *, s
     return Sample(X=X, y=_COMPOSED[target](X), X_test=X_test, y_test=_COMPOSED[target](X_test))
 
 
-_FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+Function = Literal["exp", "sin", "cos", "square"]
+
+_FUNCTIONS: dict[Function, Callable[[np.ndarray], np.ndarray]] = {
     "sin": np.sin,
     "cos": np.cos,
     "exp": np.exp,
@@ -180,7 +183,7 @@ class Concept:
         factor: c.
     """
 
-    function: str
+    function: Function
     scale: float
     first: Float[np.ndarray, "p d"]
     second: Float[np.ndarray, "p d"]
@@ -193,7 +196,7 @@ class Concept:
         return np.asarray(self.factor * (parts @ self.signs))
 
 
-def concept(function: str = "sin", scale: float = 1.0, *, terms: int = 1, d: int = 4, seed: Seed = 0) -> Concept:
+def concept(function: Function = "sin", scale: float = 1.0, *, terms: int = 1, d: int = 4, seed: Seed = 0) -> Concept:
     """A random member of the concept class of two layers; the same vectors for every function and scale of a seed.
 
     Args:
@@ -248,9 +251,9 @@ class CompositeConcept:
         factor: c.
     """
 
-    outer: str
-    inner: str
-    gate: str
+    outer: Function
+    inner: Function
+    gate: Function
     outer_scale: float
     inner_scale: float
     gate_scale: float
@@ -269,9 +272,9 @@ class CompositeConcept:
 
 
 def composite_concept(
-    outer: str = "sin",
-    inner: str = "sin",
-    gate: str = "sin",
+    outer: Function = "sin",
+    inner: Function = "sin",
+    gate: Function = "sin",
     *,
     outer_scale: float = 1.0,
     inner_scale: float = 1.0,

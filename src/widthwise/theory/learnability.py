@@ -18,9 +18,8 @@ import scipy.special
 from jaxtyping import Float, Int
 
 from widthwise._checks import count, positive
+from widthwise.datasets.synthetic import Function
 from widthwise.errors import UsageError
-
-SeriesName = Literal["exp", "sin", "cos", "square"]
 
 # Terms below e^-60 of the largest one do not change the sum.
 NEGLIGIBLE = 60.0
@@ -116,7 +115,7 @@ class PowerSeries:
         return np.asarray(np.where(powers % 2 == (self.name == "sin"), log, -np.inf))
 
 
-def series(name: SeriesName, scale: float = 1.0) -> PowerSeries:
+def series(name: Function, scale: float = 1.0) -> PowerSeries:
     """The Taylor series of exp, sin, cos or the square of `scale * z`.
 
     Raises:
