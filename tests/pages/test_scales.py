@@ -63,6 +63,13 @@ def test_scales_hold_whatever_can_be_drawn(values, log):
         assert -0.01 <= scale.position(value) <= 1.01
 
 
+@given(st.lists(st.floats(1e-290, 1e290), min_size=1, max_size=6), st.booleans())
+def test_a_range_without_padding_holds_its_ends(values, log):
+    """By comparison, not by a tolerance: what is drawn at an end must not be taken for outside."""
+    scale = Scale.around(values, log=log)
+    assert all(scale.holds(value) for value in values)
+
+
 @given(st.text(max_size=50), st.floats(20, 400))
 def test_fitted_text_fits(text, width):
     assert text_width(fit(text, width, 12.0), 12.0) <= max(width, 26.0) + 0.02

@@ -151,7 +151,10 @@ class Scale:
         if log:
             a, b = math.log10(low), math.log10(high)
             extra = (b - a) * padding if b > a else 0.3
-            return cls(low=10.0 ** max(a - extra, -305.0), high=10.0 ** min(b + extra, 305.0), log=True)
+            # A power of a logarithm is off by some rounding, and must not leave out the very value it came from.
+            return cls(
+                low=min(low, 10.0 ** max(a - extra, -305.0)), high=max(high, 10.0 ** min(b + extra, 305.0)), log=True
+            )
         extra = (high - low) * padding if high > low else max(abs(high) * 0.1, 1e-9)
         return cls(low=low - extra, high=high + extra)
 
