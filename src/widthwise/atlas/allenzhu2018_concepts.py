@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -267,9 +267,9 @@ def _offset(settings: Settings, seed: int) -> Rows:
     return replace(rows, X=padded[0], X_test=padded[1], steps=(*rows.steps, "padded with a coordinate 1/2"))
 
 
-def _told_anew(settings: Settings, seed: int) -> Rows:
-    """The rows of F1, whose targets are drawn later."""
-    return replace(sample(settings, seed), source="sines of sines on the sphere of R^4")
+def _named(source: str) -> Callable[[Settings, int], Rows]:
+    """The rows of F1, for targets that are drawn later."""
+    return lambda settings, seed: replace(sample(settings, seed), source=f"{source} on the sphere of R^4")
 
 
 _MORE = {"target": "sine", "biases": "trained", "terms": 3, "scales": (1.0, 2.0, 3.0, 4.0, 6.0, 8.0), "draws": 30}
@@ -329,7 +329,7 @@ CONCEPTS = (
         settings=_with(n=500, widths=(500,)),
         method=("Two layers with momentum; three terms with the same directions at every scale, of variance one.",),
         labels="number",
-        sample=_told_anew,
+        sample=_named("sines"),
         cost=0.4,
     ),
     Claim(
@@ -358,7 +358,7 @@ CONCEPTS = (
             "The paper's C* = 10^4 orders the targets by the inner scale first: that correlation is told too.",
         ),
         labels="number",
-        sample=_told_anew,
+        sample=_named("sines of sines"),
         cost=0.4,
     ),
     Claim(
