@@ -317,8 +317,9 @@ def report(rows: list[dict[str, Any]]) -> None:
         behind.append(float(ap[0]) - max(map(float, ap[1:])))
         shown = f"{rate:.0%}" if rate is not None else f"{np.mean([r['realised'] for r in found]):.1%}"
         print(f"| {name} | {noise} | {shown} | {len(found)} | {' | '.join(ap)} | {' | '.join(auroc)} |")
-    print(f"\nAverage precision at or above the best of cleanlab's in {sum(b >= 0 for b in behind)} of {len(behind)} rows; "
-          f"least lead {min(behind):+.3f}, median {np.median(behind):+.3f}.\n")  # fmt: skip
+    if behind:
+        print(f"\nAverage precision at or above the best of cleanlab's in {sum(b >= 0 for b in behind)} of {len(behind)} rows; "
+              f"least lead {min(behind):+.3f}, median {np.median(behind):+.3f}.\n")  # fmt: skip
     print(
         "| data | noise | r | identified | mean error | 2 points + deviation | covered | width | joint: LR | ExtraTrees | kNN |"
     )

@@ -267,7 +267,7 @@ def test_an_order_of_one_curve_leaves_the_others_out() -> None:
     assert Ordering().statistic(predicted, measured) < 0.5
     # What is not judged may be absent, what is judged may not.
     assert Ordering(of="a").statistic(predicted, Evidence(measured.curves[0])) == pytest.approx(1.0)
-    with pytest.raises(UsageError, match="same curves"):
+    with pytest.raises(UsageError, match="needs a curve of this name"):
         Ordering(of="b").statistic(predicted, Evidence(measured.curves[0]))
     # One order of four points, or of eight.
     assert Ordering(1.0, of="a").chance(2, 4, 1) == pytest.approx(1 / 24)

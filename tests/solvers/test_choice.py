@@ -10,7 +10,8 @@ import scipy.linalg
 
 from widthwise.errors import DataError, ResourceError, UsageError
 from widthwise.kernels import NTK
-from widthwise.solvers import PackedTiles, as_operator, choice, coincident_rows, ridge_path, solve
+from widthwise.solvers import PackedTiles, as_operator, choice, coincident_rows, refine, ridge_path, solve
+from widthwise.solvers.preconditioners import Scaling
 
 EPS = np.finfo(np.float64).eps
 DIRECT = ("cholesky", "mixed", "eigen")
@@ -266,6 +267,28 @@ def test_auto_says_what_it_chose_by_size_and_memory(monkeypatch):
     found = solve(NTK(depth=1).operator(rows), np.ones(30), ridge=0.1, rank=10)
     assert found.solver == "nystroem"
     assert "are free" in found.reason
+
+
+@pytest.mark.parametrize("gap", [0.02, 0.1, 0.2])
+@pytest.mark.parametrize("tol", np.geomspace(1e-4, 1e-6, 4))
+def test_a_round_that_just_misses_the_tolerance_is_followed_by_another(gap, tol):
+    """Products that are off by up to a share of every eigenvalue gain a digit or so a round, and get there."""
+    rng = np.random.default_rng(0)
+    n, values = 120, np.geomspace(1, 1e-2, 120)
+    Q = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    A, E = (Q * values) @ Q.T, (Q * values * rng.uniform(-gap, gap, n)) @ Q.T
+    found = refine(
+        lambda V: A @ V,
+        lambda V: (A + E) @ V,
+        Scaling(np.ones(n)),
+        rng.standard_normal((n, 1)),
+        tol=float(tol),
+        trusted=3e-4,
+        max_iterations=2000,
+        norm=1.0,
+    )
+    assert not found.stagnated
+    assert found.relative.max() <= tol
 
 
 def test_memory_is_checked_before_the_work(monkeypatch):

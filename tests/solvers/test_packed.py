@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from widthwise.errors import ResourceError
+from widthwise.errors import DataError, ResourceError
 from widthwise.kernels import NTK
 from widthwise.solvers import PackedTiles, SplitTiles, as_operator, iterative, solve
 
@@ -77,6 +77,14 @@ def test_a_large_system_is_refined_by_both_halves(monkeypatch, rows, gram, vecto
     assert np.abs(true.max() - found.residual) <= unseen.max() + 1e-3 * found.residual
 
 
-def test_memory_is_asked_for_before_it_is_taken():
-    with pytest.raises(ResourceError, match="half a kernel matrix of 10000000 rows in float32"):
-        SplitTiles(10_000_000)
+def test_memory_of_both_halves_is_asked_for_before_any_is_taken(monkeypatch):
+    one = PackedTiles.bytes_for(3000, "float32")
+    monkeypatch.setattr("widthwise._checks.available_memory", lambda: int(1.5 * one))
+    PackedTiles(3000, "float32")
+    with pytest.raises(ResourceError, match="half a kernel matrix of 3000 rows in float64"):
+        SplitTiles(3000)
+
+
+def test_entries_beyond_float32_are_refused():
+    with pytest.raises(DataError, match=r"below 3\.4e38; larger ones came"):
+        SplitTiles.of(as_operator(np.diag([1.0, 1e39])))

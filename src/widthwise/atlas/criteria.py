@@ -203,7 +203,12 @@ class Ordering:
         return tau if math.isfinite(tau) else 0.0
 
     def _judged(self, evidence: Evidence) -> Evidence:
-        return Evidence(*(curve for curve in evidence.curves if self.of in ("", curve.label)))
+        kept = [curve for curve in evidence.curves if self.of in ("", curve.label)]
+        if not kept:
+            raise UsageError(
+                f"an order of {self.of!r} needs a curve of this name; there are {[curve.label for curve in evidence.curves]}"
+            )
+        return Evidence(*kept)
 
     def says(self) -> str:
         """The threshold in words."""

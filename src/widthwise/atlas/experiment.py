@@ -317,7 +317,8 @@ def _bands(evidence: list[Evidence]) -> tuple[Band, ...]:
     found = []
     for place, curve in enumerate(evidence[0].curves):
         each = np.array([one.curves[place].y for one in evidence])
-        mean = each.mean(axis=0)
+        with np.errstate(invalid="ignore"):
+            mean = each.mean(axis=0)
         error = np.zeros_like(mean)
         if len(each) > 1:
             # A value that was never reached is infinite, and so is the mean: it has no error.

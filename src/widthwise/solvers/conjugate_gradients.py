@@ -105,7 +105,8 @@ def refine(
         before = relative.max()
         # A column that has arrived keeps its place in the block at its own scale.
         scales = np.where(relative > 0, relative, 1.0)
-        goal = max(trusted, REACHED * tol / before)
+        # At least twice the gain that counts as one, so that missing the tolerance by a little is not taken for standing still.
+        goal = max(trusted, min(LEAST_GAIN / 2, REACHED * tol / before))
         state.run(R / scales, system, goal=goal, level=float(scales.max()))
         candidate = state.X + state.inner * scales
         R_new = B - exact(candidate)

@@ -106,7 +106,7 @@ def _stored(job: Job) -> tuple[Operator, Operator, str, Dtype]:
     if job.store == "auto" and dtype == "float64" and n > LARGE and _single(job):
         # A product in float32 takes half as long.
         split = SplitTiles.of(job.K, progress=job.progress)
-        return split, split.quick, told, "float32"
+        return split, split.quick, f"{told}, as two halves of float32", "float32"
     packed = PackedTiles.of(job.K, dtype, progress=job.progress)
     return packed if dtype == "float64" else job.K, packed, told, dtype
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from widthwise._checks import columns, enough_memory
+from widthwise.errors import DataError
 from widthwise.pages.progress import Progress
 from widthwise.solvers.operators import SIDE, Corner, Dtype, Operator, Store, stream, symmetric_product, tile_corners
 
@@ -29,11 +30,7 @@ class PackedTiles:
     def __init__(self, n: int, dtype: Dtype, side: int | None = None) -> None:
         self.n, self.dtype, self.side = n, np.dtype(dtype), side or min(SIDE, max(n, 1))
         self._corners = tile_corners(n, self.side)
-        enough_memory(
-            float(self.bytes_for(n, dtype, self.side)),
-            f"half a kernel matrix of {n} rows in {dtype}",
-            "Use solver='nystroem', or write the matrix to disk by kernel.gram(X, 'folder') and solve with that",
-        )
+        _require_memory(n, self.bytes_for(n, dtype, self.side), dtype)
         self._tiles = np.zeros((len(self._corners), self.side, self.side), dtype)
         self._place = {corner: number for number, corner in enumerate(self._corners)}
 
@@ -133,7 +130,7 @@ class SplitTiles:
     """The lower triangle of a symmetric matrix as float32 tiles and what rounding took from them, also in float32.
 
     It takes the memory of float64 tiles, and serves both sides of a refinement: `quick` multiplies at the speed of float32,
-    the sum of both parts has 48 bits, more than a kernel is evaluated to.
+    the sum of both parts has 48 bits, more than a kernel is evaluated to, where entries that matter are above 1e-28.
 
     Args:
         n: rows.
@@ -143,6 +140,7 @@ class SplitTiles:
     """
 
     def __init__(self, n: int) -> None:
+        _require_memory(n, PackedTiles.bytes_for(n, "float64", min(SIDE, max(n, 1))), "float64")
         self.quick, self._rest = PackedTiles(n, "float32"), PackedTiles(n, "float32")
         self.shape = self.quick.shape
 
@@ -154,8 +152,18 @@ class SplitTiles:
         return split
 
     def put(self, top: int, left: int, values: Float[np.ndarray, "a b"]) -> None:
-        """Store a block of the lower triangle, given in float64."""
-        rounded = values.astype(np.float32)
+        """Store a block of the lower triangle, given in float64.
+
+        Raises:
+            DataError: if an entry is beyond the range of float32.
+        """
+        try:
+            with np.errstate(over="raise"):
+                rounded = values.astype(np.float32)
+        except FloatingPointError:
+            raise DataError(
+                "entries must be within the range of float32, below 3.4e38; larger ones came. Use PackedTiles in float64"
+            ) from None
         self.quick.put(top, left, rounded)
         self._rest.put(top, left, values - rounded)
 
@@ -197,6 +205,15 @@ class Widened:
         """The product with the columns of V."""
         packed = self._packed
         return symmetric_product(packed.n, packed._corners, packed._tile, columns(V, packed.n))
+
+
+def _require_memory(n: int, size: float | int, dtype: Dtype) -> None:
+    """Ask for the memory of half a matrix before it is taken."""
+    enough_memory(
+        float(size),
+        f"half a kernel matrix of {n} rows in {dtype}",
+        "Use solver='nystroem', or write the matrix to disk by kernel.gram(X, 'folder') and solve with that",
+    )
 
 
 def _copy(source: Operator, put: Store, dtype: Dtype, *, progress: bool) -> None:

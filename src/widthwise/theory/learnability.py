@@ -223,7 +223,8 @@ def composite_complexity(
         terms: number p_1 of products.
         inner_terms: number p_2 of functions in a sum.
         outputs: number k of outputs.
-        accuracy: epsilon in (0, 1), of both the complexities and the risk.
+        accuracy: epsilon in (0, 1). The theorem has one inside the complexities and one, epsilon_0, of the risk; here one number is
+            both, and a smaller one inside would ask for more rows.
         constant: C*; the paper says "e.g. 10^4".
 
     Raises:
