@@ -2,14 +2,14 @@
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import pytest
 import scipy.linalg  # noqa: F401 - a second BLAS, where wheels bring their own
 from threadpoolctl import threadpool_info
 
-from widthwise._threads import one_blas_thread
+from widthwise._threads import one_blas_thread, one_openmp_thread
 
 pytestmark = pytest.mark.skipif(
     (os.cpu_count() or 1) < 2 or os.environ.get("OPENBLAS_NUM_THREADS") == "1", reason="one BLAS thread as it is"
@@ -21,12 +21,14 @@ def counts():
 
 
 @contextmanager
-def held_by_another_thread() -> Iterator[threading.Event]:
+def held_by_another_thread(
+    context: Callable[[], AbstractContextManager[None]] = one_blas_thread,
+) -> Iterator[threading.Event]:
     """One that is inside the context until it is told to leave."""
     inside, leave = threading.Event(), threading.Event()
 
     def hold():
-        with one_blas_thread():
+        with context():
             inside.set()
             leave.wait(60)
 
@@ -72,4 +74,28 @@ def test_the_limit_holds_until_this_thread_leaves_where_it_is_the_last():
     with held_by_another_thread() as leave, one_blas_thread():
         leave.set()
         assert set(counts()) == {1}
+    assert counts() == before
+
+
+def test_openmp_is_limited_inside():
+    """A limit of the calling thread, where the library is GNU's."""
+    from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: F401 - brings OpenMP
+
+    def openmp():
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "openmp"]
+
+    before = openmp()
+    assert before
+    with one_openmp_thread():
+        assert set(openmp()) == {1}
+    assert openmp() == before
+
+
+def test_a_limit_of_openmp_leaves_blas_alone():
+    """Entered while BLAS is held at one thread and left after that: BLAS must not stay there."""
+    before = counts()
+    with ExitStack() as stack:
+        with one_blas_thread():
+            stack.enter_context(held_by_another_thread(one_openmp_thread))
+        assert counts() == before
     assert counts() == before

@@ -1,4 +1,4 @@
-"""How many threads BLAS takes: a setting of the whole process, changed only ever inside a context."""
+"""How many threads BLAS and OpenMP take: settings of the whole process, changed only ever inside a context."""
 
 from __future__ import annotations
 
@@ -36,6 +36,19 @@ def one_blas_thread() -> Iterator[None]:
                 _take_control()
                 _limited.pop().restore_original_limits()
                 _take_control()
+
+
+@contextmanager
+def one_openmp_thread() -> Iterator[None]:
+    """Keep OpenMP to one thread, and nothing else.
+
+    `threadpoolctl.threadpool_limits` puts every library back to what it was at the start: where another thread holds
+    BLAS at one thread meanwhile, BLAS would stay there.
+    """
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - paid by those who compute
+
+    with ThreadpoolController().select(user_api="openmp").limit(limits=1):
+        yield
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from widthwise._threads import one_openmp_thread
 from widthwise.datasets import Dataset
 
 
@@ -40,12 +41,10 @@ def held_out_baselines(
         seed: of the trees.
         advance: told the share of the work that is done.
     """
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with scikit-learn
-
     models = _classifiers(seed) if ds.task == "classification" else _regressors(seed)
     found = []
     # The trees' OpenMP threads wait actively: beside a training that uses every core they cost ten times their work.
-    with threadpool_limits(1, user_api="openmp"):
+    with one_openmp_thread():
         for name, make in models:
             predictions = np.empty_like(ds.y)
             for fold in folds:
@@ -68,10 +67,8 @@ def fitted_baselines(ds: Dataset, X: Float[np.ndarray, "m d"], *, seed: int) -> 
         X: rows to predict, in the same units.
         seed: of the trees.
     """
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with scikit-learn
-
     models = _classifiers(seed) if ds.task == "classification" else _regressors(seed)
-    with threadpool_limits(1, user_api="openmp"):
+    with one_openmp_thread():
         return tuple(HeldOut(name=name, predictions=make().fit(ds.X, ds.y).predict(X)) for name, make in models)
 
 

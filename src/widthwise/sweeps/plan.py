@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from widthwise._threads import one_blas_thread
 from widthwise.errors import SpecError, UsageError
 from widthwise.sweeps import formulas
 from widthwise.sweeps.engine import Job
@@ -221,10 +222,9 @@ def _refused(settings: Settings) -> list[tuple[Path_, str]]:
 def _rate() -> float:
     """Operations a second of a matrix product of usual size, on one core."""
     import numpy as np  # noqa: PLC0415
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
     a, b = np.ones((256, 128), np.float32), np.ones((128, 1024), np.float32)
-    with threadpool_limits(limits=1):
+    with one_blas_thread():
         a @ b
         best = math.inf
         for _ in range(5):
