@@ -74,26 +74,26 @@ def load(name: str) -> dict[str, np.ndarray]:
 
 
 class Record:
-    """Lines of JSON, each written whole; what is there already is not done again."""
+    """Lines of JSON, each appended at once, so that two runs may share a folder; what is there already is not done again."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.rows: list[dict[str, Any]] = []
-        if path.exists():
-            lines = path.read_text(encoding="utf-8").split("\n")
-            # A line that a killed run left without its end is not one.
-            self.rows = [json.loads(line) for line in lines[:-1] if line]
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        # A line that a killed run left without its end is not one.
+        whole = text[: text.rfind("\n") + 1]
+        if whole != text:
+            path.write_text(whole, encoding="utf-8")
+        self.rows = [json.loads(line) for line in whole.splitlines()]
 
     def has(self, name: str, method: str) -> bool:
         return any(r["set"] == name and r["method"] == method for r in self.rows)
 
     def add(self, row: dict[str, Any]) -> None:
         self.rows.append(row)
-        text = "".join(json.dumps(r) + "\n" for r in self.rows)
-        new = self.path.with_suffix(".new")
-        new.write_text(text, encoding="utf-8")
-        new.replace(self.path)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
         shown = ", ".join(
             f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items() if k != "folds"
         )

@@ -1,6 +1,8 @@
 """BLAS threads: limited inside a context, however many hold it at once, and as before outside of it."""
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -99,3 +101,19 @@ def test_a_limit_of_openmp_leaves_blas_alone():
             stack.enter_context(held_by_another_thread(one_openmp_thread))
         assert counts() == before
     assert counts() == before
+
+
+def test_a_blas_that_is_loaded_later_is_limited_too():
+    """In a fresh process: the first limit is set before SciPy brings its own BLAS."""
+    code = (
+        "import numpy, sys\n"
+        "from threadpoolctl import threadpool_info\n"
+        "from widthwise._threads import one_blas_thread\n"
+        "with one_blas_thread(): pass\n"
+        "assert 'scipy.linalg' not in sys.modules\n"
+        "import scipy.linalg\n"
+        "with one_blas_thread():\n"
+        "    print([l['num_threads'] for l in threadpool_info() if l['user_api'] == 'blas'])\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str([1] * len(counts()))

@@ -64,6 +64,24 @@ def one(x, y, **changes):
 
 
 @BOTH
+@pytest.mark.parametrize("log_x", [False, True])
+def test_marks_on_the_edge_are_whole_and_lines_beyond_it_are_cut(wide, log_x):
+    """Clipping would halve the first and the last mark; a line that leaves the frame needs it."""
+
+    def cut(**changes):
+        root = read(
+            to_svg(
+                one((4.85434, 20.0, 78.59765), (0.2, 0.9, 0.4), kind="measurement", log_x=log_x, **changes), wide=wide
+            )
+        )
+        group = next(e for e in root.iter("g") if e.get("data-series") == "0")
+        return any("clip-path" in e.attrib for e in group.iter())
+
+    assert not cut()
+    assert cut(y_max=0.5)
+
+
+@BOTH
 @pytest.mark.parametrize(("log_x", "log_y"), [(False, False), (True, False), (False, True), (True, True)])
 def test_curves_draw_their_points(wide, log_x, log_y):
     x, y = (1.0, 3.0, 10.0, 40.0, 100.0), (1.0, 0.3, 0.5, 0.01, 0.02)
